@@ -1,0 +1,1 @@
+//! RandomX on the C library.

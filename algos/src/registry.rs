@@ -1,0 +1,105 @@
+//! The algorithms by name.
+
+use thiserror::Error;
+
+use crate::{Hash, Work};
+
+/// A reference engine could not be made or cannot hash this work.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct Unavailable(pub String);
+
+/// The slow, obvious way to hash: what every fast backend and every share is checked against.
+pub trait Reference: Send {
+    /// Hash of `work` with `nonce` (whole, fixed bits included) in place.
+    ///
+    /// # Errors
+    /// When memory for the engine is missing or the work lacks what the algorithm needs.
+    fn hash(&mut self, work: &Work, nonce: u64) -> Result<Hash, Unavailable>;
+}
+
+/// A proof of work that rminer knows.
+#[derive(Debug)]
+pub struct Algorithm {
+    /// Our name for it, as in `--algo`.
+    pub name: &'static str,
+    /// Other spellings that are taken, lower case.
+    pub aliases: &'static [&'static str],
+    /// Name in pool messages, first the one that we send.
+    pub wire_names: &'static [&'static str],
+    /// Coins that use it, for lists and help.
+    pub coins: &'static [&'static str],
+    /// Test vectors as JSON; the file explains itself in `_comment`.
+    pub vectors: &'static str,
+    /// Makes a reference engine. It allocates at the first hash, not before.
+    pub reference: fn() -> Result<Box<dyn Reference>, Unavailable>,
+}
+
+impl PartialEq for Algorithm {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Algorithm {}
+
+/// RandomX as Monero uses it (`rx/0`).
+pub const RANDOMX: Algorithm = Algorithm {
+    name: "randomx",
+    aliases: &["rx", "rx/0", "randomx/0", "rx0", "random-x", "monero", "xmr"],
+    wire_names: &["rx/0", "randomx/0", "randomx", "rx"],
+    coins: &["Monero (XMR)", "Zephyr (ZEPH)", "Townforge (TF)"],
+    vectors: include_str!("../vectors/randomx.json"),
+    reference: randomx_reference,
+};
+
+/// Every algorithm, in the order of lists.
+pub const ALGORITHMS: &[&Algorithm] = &[&RANDOMX];
+
+/// The algorithm that a user means by `name`; letter case and surrounding spaces do not matter.
+pub fn find(name: &str) -> Option<&'static Algorithm> {
+    let name = name.trim().to_ascii_lowercase();
+    ALGORITHMS
+        .iter()
+        .copied()
+        .find(|algorithm| algorithm.name == name || algorithm.aliases.contains(&name.as_str()))
+}
+
+/// The algorithm that a pool means by `name`.
+pub fn find_wire(name: &str) -> Option<&'static Algorithm> {
+    let name = name.trim().to_ascii_lowercase();
+    ALGORITHMS.iter().copied().find(|algorithm| algorithm.wire_names.contains(&name.as_str()))
+}
+
+#[cfg(feature = "randomx")]
+fn randomx_reference() -> Result<Box<dyn Reference>, Unavailable> {
+    Ok(Box::new(crate::randomx::LightReference::default()))
+}
+
+#[cfg(not(feature = "randomx"))]
+fn randomx_reference() -> Result<Box<dyn Reference>, Unavailable> {
+    Err(Unavailable("built without the feature `randomx`".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found() {
+        for algorithm in ALGORITHMS {
+            for name in algorithm.aliases.iter().chain([&algorithm.name]) {
+                assert_eq!(find(&format!(" {} ", name.to_uppercase())), Some(*algorithm), "{name}");
+                let owners =
+                    ALGORITHMS.iter().filter(|a| a.name == *name || a.aliases.contains(name)).count();
+                assert_eq!(owners, 1, "{name}");
+            }
+            for name in algorithm.wire_names {
+                assert_eq!(find_wire(name), Some(*algorithm));
+            }
+            assert!(algorithm.vectors.contains("_comment"));
+        }
+        assert_eq!(find("nosuch"), None);
+        assert_eq!(find_wire("rx/2"), None, "hashing another variant gets an address banned");
+    }
+}
