@@ -1,0 +1,148 @@
+//! Devices: what hashes. Each lives on an OS thread of its own and may block there for one slice.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rminer_algos::{Hash, Reference, Target, Unavailable, Work};
+use thiserror::Error;
+
+/// Why a device stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DeviceError {
+    /// Newer work waits or the miner stops; nothing is wrong.
+    #[error("interrupted")]
+    Interrupted,
+    /// The device is gone or broke; it may work again after it was opened anew.
+    #[error("device lost: {0}")]
+    Lost(String),
+    /// Memory that cannot be had, with the fix in the text.
+    #[error("{0}")]
+    Memory(String),
+    /// This device can never do this work.
+    #[error("{0}")]
+    Unsupported(String),
+}
+
+/// Counts up whenever running devices should look at their mailbox.
+#[derive(Debug, Clone, Default)]
+pub struct Generation(Arc<AtomicU64>);
+
+impl Generation {
+    /// Interrupts every device that took its [`Interrupt`] before this call.
+    pub fn advance(&self) {
+        self.0.fetch_add(1, Ordering::Release);
+    }
+
+    /// An interrupt that is set by the next [`Generation::advance`].
+    pub fn interrupt(&self) -> Interrupt {
+        Interrupt { generation: Arc::clone(&self.0), seen: self.0.load(Ordering::Acquire) }
+    }
+}
+
+/// Told to a device with each piece of work: once set, finish the slice soon and return what was done.
+#[derive(Debug, Clone)]
+pub struct Interrupt {
+    generation: Arc<AtomicU64>,
+    seen: u64,
+}
+
+impl Interrupt {
+    /// Whether newer work waits; cheap enough for every RandomX hash.
+    pub fn is_set(&self) -> bool {
+        self.generation.load(Ordering::Relaxed) != self.seen
+    }
+}
+
+/// A nonce whose hash meets the target, as a device claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// The whole nonce, fixed bits included.
+    pub nonce: u64,
+    /// The hash, where the device computes all of it.
+    pub hash: Option<Hash>,
+}
+
+/// Something that hashes. Made, used and dropped on one thread.
+pub trait Device {
+    /// Takes new work. May block for long (a RandomX dataset) but returns
+    /// [`DeviceError::Interrupted`] soon after `interrupt` is set.
+    ///
+    /// # Errors
+    /// Any [`DeviceError`]; after one other than `Interrupted` the device is dropped.
+    fn load(&mut self, work: &Arc<Work>, target: Target, interrupt: &Interrupt) -> Result<(), DeviceError>;
+
+    /// Hashes the counters of `range` (see [`rminer_algos::NonceField`]) in order, for one time slice: stops
+    /// early when `interrupt` is set or when a slice's time has passed. Returns how many counters, from the
+    /// start of the range, are done; each of them was hashed exactly once.
+    ///
+    /// # Errors
+    /// Any [`DeviceError`] but `Interrupted`; after one the device is dropped.
+    fn scan(
+        &mut self,
+        range: Range<u64>,
+        interrupt: &Interrupt,
+        found: &mut Vec<Found>,
+    ) -> Result<u64, DeviceError>;
+
+    /// Counters that one slice of [`Device::scan`] should be offered, by the speed seen so far.
+    fn batch(&self) -> u64;
+}
+
+/// When a hit is hashed again on the CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// Before it is sent: cheap algorithms, GPUs, devices on probation.
+    First,
+    /// Sent at once and checked behind: RandomX on a CPU thread that has never been wrong.
+    Behind,
+}
+
+/// What the engine and the screens know of a device before it is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceInfo {
+    /// `cpu0`, `gpu0`, …: the device that people name. Several workers (CPU threads) may share one.
+    pub id: String,
+    /// Which worker of that device, from 0.
+    pub worker: u16,
+    /// Model name for people.
+    pub name: String,
+    /// Processing unit (operating-system index) that the worker is pinned to, if it is.
+    pub pinned_to: Option<u32>,
+}
+
+/// Opens a device, again after each loss. One for each worker thread.
+pub trait DeviceSource: Send + Sync {
+    /// What it is.
+    fn info(&self) -> &DeviceInfo;
+
+    /// Opens the device. Called on the thread that will own it, so it pins that thread.
+    ///
+    /// # Errors
+    /// [`DeviceError::Lost`], [`DeviceError::Memory`] or [`DeviceError::Unsupported`].
+    fn open(&self) -> Result<Box<dyn Device>, DeviceError>;
+
+    /// When this device's hits are checked while it has never been wrong.
+    fn check(&self) -> Check;
+
+    /// An engine independent of the device's own path that hashes again what it found.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when there is no memory for one.
+    fn checker(&self) -> Result<Box<dyn Reference>, Unavailable>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interrupt_is_set_by_the_next_advance_only() {
+        let generation = Generation::default();
+        let first = generation.interrupt();
+        assert!(!first.is_set());
+        generation.advance();
+        assert!(first.is_set());
+        assert!(!generation.interrupt().is_set());
+    }
+}

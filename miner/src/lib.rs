@@ -1,0 +1,3 @@
+//! The program: what was typed becomes settings, settings become pools and devices, and the engine joins them.
+
+pub mod devices;
