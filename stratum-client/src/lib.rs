@@ -1,1 +1,8 @@
 //! Pool and node protocols.
+
+pub mod endpoint;
+
+pub use endpoint::{
+    Credentials, Host, Login, PoolConfig, PoolConfigError, PoolUrl, Protocol, Proxy, RedirectPolicy,
+    TlsPolicy, Toggle, Transport,
+};

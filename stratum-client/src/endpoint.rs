@@ -1,0 +1,166 @@
+//! Where to mine and how to get there, as data: no name is looked up and no socket is opened here.
+//!
+//! [`PoolUrl`] is what a user writes behind `--pool`, [`PoolConfig`] adds all that the text of the address
+//! leaves open. Secrets are [`SecretString`]s and never appear in `Debug`, `Display` or an error.
+
+mod proxy;
+mod tls;
+mod url;
+
+use rminer_algos::Algorithm;
+use secrecy::SecretString;
+use thiserror::Error;
+
+pub use proxy::{Proxy, ProxyError};
+pub use tls::{PinError, TlsPolicy};
+pub use url::{Host, Login, PoolUrl, Protocol, Transport, UrlError, redact_url};
+
+/// Who mines: sent in the login of a pool, or as the payout address of a solo block.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// Wallet address or account name, with whatever suffix the pool reads from it.
+    pub user: String,
+    /// Pool password; most pools ignore it and take `x`.
+    pub pass: SecretString,
+    /// Name of this rig, where the pool has a field for it.
+    pub rig_id: Option<String>,
+}
+
+/// A habit of a pool that is found out by itself unless the user knows better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Toggle {
+    /// As the pool's messages tell.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+/// Whose word to take when a pool asks to reconnect elsewhere (`client.reconnect`). Another port of the
+/// configured host is always allowed; another host needs TLS with a verified identity as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RedirectPolicy {
+    /// The configured host only.
+    #[default]
+    SameHost,
+    /// Hosts that share at least the last two labels with the configured one.
+    SameDomain,
+    /// Any host.
+    Any,
+}
+
+/// One pool or node, complete: all that a session needs to know before it connects.
+#[derive(Debug, Clone)]
+pub struct PoolConfig {
+    /// Address and protocol.
+    pub url: PoolUrl,
+    /// What to say at login. Solo: `user` is the payout address, and the digest login of the node is
+    /// [`PoolUrl::login`].
+    pub credentials: Credentials,
+    /// How the server proves who it is, where the transport is encrypted.
+    pub tls: TlsPolicy,
+    /// SOCKS5 proxy to go through; names are then resolved by the proxy.
+    pub proxy: Option<Proxy>,
+    /// Whether to send keepalive requests in silence.
+    pub keepalive: Toggle,
+    /// Whether a part of the nonce belongs to the pool.
+    pub nicehash: Toggle,
+    /// What to do when the pool sends us elsewhere.
+    pub redirect: RedirectPolicy,
+    /// What is mined there.
+    pub algorithm: &'static Algorithm,
+}
+
+/// Parts of a [`PoolConfig`] that contradict each other.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PoolConfigError {
+    /// A pin or trust on first use where there is no TLS to apply it to.
+    #[error("a TLS setting is given, but {url} is not encrypted")]
+    TlsSettingWithoutTls {
+        /// The pool, redacted.
+        url: String,
+    },
+    /// Names under `.onion` exist inside Tor only.
+    #[error("{host} is a Tor name, which only a SOCKS5 proxy of Tor can reach")]
+    OnionWithoutProxy {
+        /// The host.
+        host: String,
+    },
+}
+
+impl PoolConfigError {
+    /// What the user can do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::TlsSettingWithoutTls { .. } => {
+                "write the pool as stratum+tls://HOST:PORT, or leave the TLS settings out"
+            }
+            Self::OnionWithoutProxy { .. } => "add a proxy such as socks5://127.0.0.1:9050",
+        }
+    }
+}
+
+impl PoolConfig {
+    /// A pool with every setting but these at its default.
+    pub fn new(url: PoolUrl, credentials: Credentials, algorithm: &'static Algorithm) -> Self {
+        Self {
+            url,
+            credentials,
+            tls: TlsPolicy::Verify,
+            proxy: None,
+            keepalive: Toggle::Auto,
+            nicehash: Toggle::Auto,
+            redirect: RedirectPolicy::SameHost,
+            algorithm,
+        }
+    }
+
+    /// All contradictions between the parts; empty when the pool can be tried.
+    pub fn contradictions(&self) -> Vec<PoolConfigError> {
+        let mut found = Vec::new();
+        if self.tls != TlsPolicy::Verify && !self.url.transport().is_encrypted() {
+            found.push(PoolConfigError::TlsSettingWithoutTls { url: self.url.to_string() });
+        }
+        if self.proxy.is_none() && self.url.host().is_onion() {
+            found.push(PoolConfigError::OnionWithoutProxy { host: self.url.host().to_string() });
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rminer_algos::registry::RANDOMX;
+
+    fn pool(url: &str) -> PoolConfig {
+        let credentials =
+            Credentials { user: "wallet".into(), pass: SecretString::from("hunter2"), rig_id: None };
+        PoolConfig::new(url.parse().unwrap(), credentials, &RANDOMX)
+    }
+
+    #[test]
+    fn contradictions_are_named() {
+        assert_eq!(pool("pool.example:3333").contradictions(), []);
+        let mut pinned = pool("pool.example:3333");
+        pinned.tls = TlsPolicy::Pin([7; 32]);
+        assert!(matches!(pinned.contradictions()[..], [PoolConfigError::TlsSettingWithoutTls { .. }]));
+        pinned.url = "stratum+tls://pool.example:443".parse().unwrap();
+        assert_eq!(pinned.contradictions(), []);
+
+        let mut onion = pool("stratum+tcp://p2pool.Onion:3333");
+        assert!(matches!(onion.contradictions()[..], [PoolConfigError::OnionWithoutProxy { .. }]));
+        onion.proxy = Some("socks5://127.0.0.1:9050".parse().unwrap());
+        assert_eq!(onion.contradictions(), []);
+    }
+
+    #[test]
+    fn debug_output_holds_no_secret() {
+        let mut pool = pool("stratum+tcp://account:hunter2@pool.example:3333");
+        pool.proxy = Some("socks5://me:hunter2@127.0.0.1:9050".parse().unwrap());
+        let shown = format!("{pool:?} {} {}", pool.url, pool.proxy.as_ref().unwrap());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
