@@ -1,0 +1,206 @@
+//! The dataset: 2080 MiB of items that any number of threads fill together and all machines read.
+#![allow(unsafe_code)]
+
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Cache, EngineError, Pages, ffi};
+
+/// Memory of a dataset in bytes.
+pub const DATASET_BYTES: u64 = 2080 << 20;
+
+/// Bytes of one dataset item.
+pub const ITEM_BYTES: usize = ffi::ITEM_BYTES;
+
+/// Number of items of a dataset.
+pub fn item_count() -> u64 {
+    // SAFETY: takes nothing, returns a constant of the library.
+    unsafe { ffi::randomx_dataset_item_count() as u64 }
+}
+
+/// A dataset: complete for one key, or not yet complete.
+#[derive(Debug)]
+pub struct Dataset {
+    raw: NonNull<ffi::RawDataset>,
+    pages: Pages,
+    key: Option<Box<[u8]>>,
+}
+
+// SAFETY: plain memory of its own, bound to no thread. It is written only through a `Fill`, which borrows the
+// dataset mutably; machines hold it shared and only read.
+unsafe impl Send for Dataset {}
+// SAFETY: as above.
+unsafe impl Sync for Dataset {}
+
+impl Dataset {
+    /// Takes the memory. Normal pages are only reserved: they become resident as they are filled, on the NUMA
+    /// node of the thread that fills them.
+    ///
+    /// # Errors
+    /// [`EngineError::Dataset`] when these pages cannot be had.
+    pub fn allocate(pages: Pages) -> Result<Self, EngineError> {
+        // SAFETY: failure is a null pointer.
+        let raw = unsafe { ffi::randomx_alloc_dataset(pages.flag()) };
+        let raw = NonNull::new(raw).ok_or(EngineError::Dataset(pages))?;
+        Ok(Self { raw, pages, key: None })
+    }
+
+    /// The pages that the memory is made of.
+    pub fn pages(&self) -> Pages {
+        self.pages
+    }
+
+    /// Key that the whole dataset belongs to; none while it is incomplete.
+    pub fn key(&self) -> Option<&[u8]> {
+        self.key.as_deref()
+    }
+
+    /// Starts to fill the whole dataset, in place, for the key of `cache`. Threads share the result.
+    ///
+    /// # Errors
+    /// [`EngineError::NoKey`] when the cache holds no key.
+    pub fn fill<'a>(&'a mut self, cache: &'a Cache) -> Result<Fill<'a>, EngineError> {
+        Fill::new(self, cache, 0..item_count(), CHUNK_ITEMS)
+    }
+
+    /// As [`Dataset::fill`] for some of the items, `chunk_items` at a time; the dataset stays incomplete.
+    /// For tests and for samples that are compared with a suspect dataset.
+    ///
+    /// # Errors
+    /// [`EngineError::NoKey`] when the cache holds no key, [`EngineError::Range`] when there are no such items.
+    pub fn fill_part<'a>(
+        &'a mut self,
+        cache: &'a Cache,
+        items: Range<u64>,
+        chunk_items: u64,
+    ) -> Result<Fill<'a>, EngineError> {
+        Fill::new(self, cache, items, chunk_items)
+    }
+
+    /// Bytes of one item; zeros where it has never been filled. `None` behind the last one.
+    pub fn item(&self, index: u64) -> Option<&[u8; ITEM_BYTES]> {
+        let index = usize::try_from(index).ok().filter(|_| index < item_count())?;
+        // SAFETY: the memory is `item_count() * ITEM_BYTES` bytes, the index is checked; fresh pages are
+        // zeros by the operating system, so every byte is initialised. A `Fill` would need `&mut self`.
+        unsafe {
+            let memory = ffi::randomx_get_dataset_memory(self.raw.as_ptr()).cast::<[u8; ITEM_BYTES]>();
+            Some(&*memory.add(index))
+        }
+    }
+
+    pub(super) fn raw(&self) -> *mut ffi::RawDataset {
+        self.raw.as_ptr()
+    }
+}
+
+impl Drop for Dataset {
+    fn drop(&mut self) {
+        // SAFETY: `raw` came from the allocator of the library and is released once; machines hold the
+        // `Dataset` alive as long as they use it.
+        unsafe { ffi::randomx_release_dataset(self.raw.as_ptr()) };
+    }
+}
+
+/// Items that one step fills: about 10 ms of one core, so that an interrupt is seen soon.
+const CHUNK_ITEMS: u64 = 8192;
+
+/// A dataset that is being filled. Threads share it and call [`Fill::step`] until it returns `false`.
+///
+/// Each chunk of items is handed out exactly once, so no two threads ever write the same memory.
+#[derive(Debug)]
+pub struct Fill<'a> {
+    raw: NonNull<ffi::RawDataset>,
+    key: &'a mut Option<Box<[u8]>>,
+    cache: &'a Cache,
+    items: Range<u64>,
+    chunk_items: u64,
+    next: AtomicU64,
+    done: AtomicU64,
+    dataset: PhantomData<&'a mut Dataset>,
+}
+
+// SAFETY: the dataset is borrowed mutably, so only steps of this fill touch its memory; `next` gives each
+// chunk to one step only, and the cache is only read.
+unsafe impl Send for Fill<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Fill<'_> {}
+
+impl<'a> Fill<'a> {
+    fn new(
+        dataset: &'a mut Dataset,
+        cache: &'a Cache,
+        items: Range<u64>,
+        chunk_items: u64,
+    ) -> Result<Self, EngineError> {
+        if cache.key().is_none() {
+            return Err(EngineError::NoKey);
+        }
+        if items.start > items.end || items.end > item_count() || chunk_items == 0 {
+            return Err(EngineError::Range { start: items.start, end: items.end });
+        }
+        dataset.key = None;
+        let next = AtomicU64::new(items.start);
+        Ok(Self {
+            raw: dataset.raw,
+            key: &mut dataset.key,
+            cache,
+            items,
+            chunk_items,
+            next,
+            done: AtomicU64::new(0),
+            dataset: PhantomData,
+        })
+    }
+
+    /// Fills the next chunk. `false` when no chunk is left to take; other threads may still be at theirs.
+    pub fn step(&self) -> bool {
+        let start = self.next.fetch_add(self.chunk_items, Ordering::Relaxed);
+        if start >= self.items.end {
+            // So that threads that keep asking can never wrap the counter.
+            self.next.fetch_sub(self.chunk_items, Ordering::Relaxed);
+            return false;
+        }
+        let count = self.chunk_items.min(self.items.end - start);
+        // SAFETY: `start..start + count` lies inside the dataset (`new` checked the end) and was handed to this
+        // step alone; the cache holds a key and, being borrowed, does not change. The numbers fit a C
+        // `unsigned long` because the item count itself is one.
+        unsafe {
+            ffi::randomx_init_dataset(
+                self.raw.as_ptr(),
+                self.cache.raw(),
+                start as std::ffi::c_ulong,
+                count as std::ffi::c_ulong,
+            );
+        }
+        self.done.fetch_add(count, Ordering::Release);
+        true
+    }
+
+    /// Items filled so far.
+    pub fn done_items(&self) -> u64 {
+        self.done.load(Ordering::Acquire)
+    }
+
+    /// Items to fill in all.
+    pub fn total_items(&self) -> u64 {
+        self.items.end - self.items.start
+    }
+
+    /// Ends the filling. When the whole dataset was filled it now belongs to the key of the cache.
+    ///
+    /// # Errors
+    /// [`EngineError::Unfilled`] when chunks are missing; the dataset then stays without a key.
+    pub fn finish(self) -> Result<(), EngineError> {
+        // Taking `self` ends every borrow of it, so each step has returned and its writes are visible here.
+        let (done, total) = (self.done_items(), self.total_items());
+        if done != total {
+            return Err(EngineError::Unfilled { done, total });
+        }
+        if total == item_count() {
+            *self.key = self.cache.key().map(Into::into);
+        }
+        Ok(())
+    }
+}
