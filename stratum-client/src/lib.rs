@@ -1,8 +1,21 @@
-//! Pool and node protocols.
+//! Pool and node protocols: a pure core (no socket, no clock, no thread) and a tokio shell around it.
+//!
+//! The core is [`supervisor::Supervisor`]: it holds the list of pools, the sessions with them, and the ledger of
+//! shares. Bytes, time and closed connections go in; bytes to send, connections to make and events come out.
 
+pub mod backoff;
+pub mod dialect;
 pub mod endpoint;
+pub mod envelope;
+pub mod job;
+pub mod ledger;
+pub mod line;
+pub mod rng;
+pub mod text;
 
 pub use endpoint::{
     Credentials, Host, Login, PoolConfig, PoolConfigError, PoolUrl, Protocol, Proxy, RedirectPolicy,
     TlsPolicy, Toggle, Transport,
 };
+pub use job::{Job, JobKey, Share, Supersede};
+pub use ledger::{Counts, Ledger, NotSent, Reject, Settled, ShareId, Verdict};
