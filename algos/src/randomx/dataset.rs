@@ -1,7 +1,6 @@
 //! The dataset: 2080 MiB of items that any number of threads fill together and all machines read.
 #![allow(unsafe_code)]
 
-use std::marker::PhantomData;
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +24,14 @@ pub fn item_count() -> u64 {
 pub struct Dataset {
     raw: NonNull<ffi::RawDataset>,
     pages: Pages,
-    key: Option<Box<[u8]>>,
+    contents: Option<Contents>,
+}
+
+/// What the memory holds: items `0..filled` of this key.
+#[derive(Debug)]
+struct Contents {
+    key: Box<[u8]>,
+    filled: u64,
 }
 
 // SAFETY: plain memory of its own, bound to no thread. It is written only through a `Fill`, which borrows the
@@ -44,7 +50,10 @@ impl Dataset {
         // SAFETY: failure is a null pointer.
         let raw = unsafe { ffi::randomx_alloc_dataset(pages.flag()) };
         let raw = NonNull::new(raw).ok_or(EngineError::Dataset(pages))?;
-        Ok(Self { raw, pages, key: None })
+        if pages == Pages::Normal {
+            advise_huge(raw);
+        }
+        Ok(Self { raw, pages, contents: None })
     }
 
     /// The pages that the memory is made of.
@@ -54,18 +63,28 @@ impl Dataset {
 
     /// Key that the whole dataset belongs to; none while it is incomplete.
     pub fn key(&self) -> Option<&[u8]> {
-        self.key.as_deref()
+        self.contents
+            .as_ref()
+            .filter(|contents| contents.filled == item_count())
+            .map(|contents| &*contents.key)
     }
 
-    /// Starts to fill the whole dataset, in place, for the key of `cache`. Threads share the result.
+    /// Starts to fill the whole dataset, in place, for the key of `cache`. Threads share the result. A fill
+    /// of the same key that ended early is taken up where it ended.
     ///
     /// # Errors
     /// [`EngineError::NoKey`] when the cache holds no key.
     pub fn fill<'a>(&'a mut self, cache: &'a Cache) -> Result<Fill<'a>, EngineError> {
-        Fill::new(self, cache, 0..item_count(), CHUNK_ITEMS)
+        let key = cache.key().ok_or(EngineError::NoKey)?;
+        let filled = match &self.contents {
+            Some(contents) if *contents.key == *key => contents.filled,
+            _ => 0,
+        };
+        self.contents = Some(Contents { key: key.into(), filled });
+        Fill::new(self, cache, filled..item_count(), CHUNK_ITEMS)
     }
 
-    /// As [`Dataset::fill`] for some of the items, `chunk_items` at a time; the dataset stays incomplete.
+    /// As [`Dataset::fill`] for some of the items, `chunk_items` at a time; the dataset then has no key.
     /// For tests and for samples that are compared with a suspect dataset.
     ///
     /// # Errors
@@ -76,6 +95,8 @@ impl Dataset {
         items: Range<u64>,
         chunk_items: u64,
     ) -> Result<Fill<'a>, EngineError> {
+        cache.key().ok_or(EngineError::NoKey)?;
+        self.contents = None;
         Fill::new(self, cache, items, chunk_items)
     }
 
@@ -103,6 +124,18 @@ impl Drop for Dataset {
     }
 }
 
+/// Asks for transparent huge pages. A kernel that has none refuses, which changes nothing.
+fn advise_huge(raw: NonNull<ffi::RawDataset>) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: advice about the mapping that the dataset owns; it changes no content and no address.
+    unsafe {
+        let memory = ffi::randomx_get_dataset_memory(raw.as_ptr());
+        libc::madvise(memory, usize::try_from(DATASET_BYTES).unwrap_or(0), libc::MADV_HUGEPAGE);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = raw;
+}
+
 /// Items that one step fills: about 10 ms of one core, so that an interrupt is seen soon.
 const CHUNK_ITEMS: u64 = 8192;
 
@@ -112,13 +145,12 @@ const CHUNK_ITEMS: u64 = 8192;
 #[derive(Debug)]
 pub struct Fill<'a> {
     raw: NonNull<ffi::RawDataset>,
-    key: &'a mut Option<Box<[u8]>>,
+    contents: &'a mut Option<Contents>,
     cache: &'a Cache,
     items: Range<u64>,
     chunk_items: u64,
     next: AtomicU64,
     done: AtomicU64,
-    dataset: PhantomData<&'a mut Dataset>,
 }
 
 // SAFETY: the dataset is borrowed mutably, so only steps of this fill touch its memory; `next` gives each
@@ -134,23 +166,19 @@ impl<'a> Fill<'a> {
         items: Range<u64>,
         chunk_items: u64,
     ) -> Result<Self, EngineError> {
-        if cache.key().is_none() {
-            return Err(EngineError::NoKey);
-        }
-        if items.start > items.end || items.end > item_count() || chunk_items == 0 {
+        let chunks_fit = (1..=item_count()).contains(&chunk_items);
+        if items.start > items.end || items.end > item_count() || !chunks_fit {
             return Err(EngineError::Range { start: items.start, end: items.end });
         }
-        dataset.key = None;
         let next = AtomicU64::new(items.start);
         Ok(Self {
             raw: dataset.raw,
-            key: &mut dataset.key,
+            contents: &mut dataset.contents,
             cache,
             items,
             chunk_items,
             next,
             done: AtomicU64::new(0),
-            dataset: PhantomData,
         })
     }
 
@@ -183,24 +211,22 @@ impl<'a> Fill<'a> {
         self.done.load(Ordering::Acquire)
     }
 
-    /// Items to fill in all.
+    /// Items that this fill has to do in all.
     pub fn total_items(&self) -> u64 {
         self.items.end - self.items.start
     }
 
-    /// Ends the filling. When the whole dataset was filled it now belongs to the key of the cache.
+    /// Ends the filling, early or not. Once every item is filled the dataset belongs to the key of the cache.
     ///
     /// # Errors
-    /// [`EngineError::Unfilled`] when chunks are missing; the dataset then stays without a key.
+    /// [`EngineError::Unfilled`] when chunks are missing; the next [`Dataset::fill`] goes on from there.
     pub fn finish(self) -> Result<(), EngineError> {
-        // Taking `self` ends every borrow of it, so each step has returned and its writes are visible here.
+        // Taking `self` ends every borrow of it: each step has returned, so all chunks handed out are filled,
+        // without a gap, and visible to this thread.
         let (done, total) = (self.done_items(), self.total_items());
-        if done != total {
-            return Err(EngineError::Unfilled { done, total });
+        if let Some(contents) = self.contents {
+            contents.filled = self.items.start + done;
         }
-        if total == item_count() {
-            *self.key = self.cache.key().map(Into::into);
-        }
-        Ok(())
+        if done == total { Ok(()) } else { Err(EngineError::Unfilled { done, total }) }
     }
 }

@@ -1,11 +1,18 @@
-//! Every RandomX engine against the vector file, and the engines against each other.
+//! RandomX in light mode: every engine against the vector file, and memory that cannot be had.
 #![cfg(feature = "randomx")]
 #![allow(clippy::unwrap_used, reason = "a failing test should say where")]
 
+mod limit;
+#[path = "../support/vectors.rs"]
 mod vectors;
 
-use rminer_algos::randomx::{Flags, LightReference};
-use vectors::conforms;
+use std::ops::Range;
+use std::sync::Arc;
+use std::thread;
+
+use rminer_algos::randomx::{Cache, Dataset, EngineError, Flags, LightReference, Pages, Vm, item_count};
+use rminer_algos::{NonceField, Reference, Work};
+use vectors::{conforms, items, vectors};
 
 #[test]
 fn light_engine_conforms() {
@@ -17,4 +24,95 @@ fn light_engine_conforms() {
 fn light_interpreter_conforms() {
     let mut engine = LightReference::with_flags(Flags::detect().interpreted());
     conforms("light interpreter", |key, input| engine.hash_with_key(key, input).unwrap());
+}
+
+/// The last vector is a block: its nonce lies at offset 39, so it goes through `Work` as a share does.
+#[test]
+fn a_block_hashes_through_work() {
+    let block = vectors().pop().unwrap();
+    let field = NonceField { offset: 39, len: 4, fixed: 0, free_bits: 32 };
+    let seed = block.key.as_slice().try_into().unwrap();
+    let work = Work::new(&block.input, field, Some(seed)).unwrap();
+    let mut engine = LightReference::default();
+    assert_eq!(engine.hash(&work, 18).unwrap(), block.hash);
+    assert_ne!(engine.hash(&work, 19).unwrap(), block.hash);
+    let seedless = Work::new(&block.input, field, None).unwrap();
+    assert!(engine.hash(&seedless, 18).is_err());
+}
+
+/// Hashes of one machine fed one input ahead are those of single calls, and nothing comes out unasked.
+#[test]
+fn pipelined_hashes_are_the_same() {
+    let mut cache = Cache::allocate(Flags::detect(), Pages::Normal).unwrap();
+    let key = &vectors()[0].key;
+    cache.init(key);
+    let rows: Vec<_> = vectors().into_iter().filter(|vector| vector.key == *key).collect();
+    let mut vm = Vm::light(Flags::detect(), Pages::Normal, Arc::new(cache)).unwrap();
+    assert_eq!(vm.key(), Some(key.as_slice()));
+    assert_eq!((vm.hash_next(b"x"), vm.hash_last()), (None, None), "nothing was begun");
+    vm.hash_first(&rows[0].input);
+    assert_eq!(vm.hash_next(&rows[1].input), Some(rows[0].hash));
+    assert_eq!(vm.hash_next(&rows[2].input), Some(rows[1].hash));
+    assert_eq!(vm.hash_last(), Some(rows[2].hash));
+    assert_eq!(vm.hash_last(), None);
+    vm.hash_first(&rows[0].input);
+    assert_eq!(vm.hash(&rows[1].input), rows[1].hash);
+    assert_eq!(vm.hash_last(), None, "a single hash forgets what was begun");
+}
+
+#[test]
+fn memory_without_a_key_hashes_nothing() {
+    let cache = Cache::allocate(Flags::detect(), Pages::Normal).unwrap();
+    let mut dataset = Dataset::allocate(Pages::Normal).unwrap();
+    assert!(matches!(dataset.fill(&cache), Err(EngineError::NoKey)));
+    assert!(matches!(Vm::light(Flags::detect(), Pages::Normal, Arc::new(cache)), Err(EngineError::NoKey)));
+    assert!(matches!(Vm::fast(Flags::detect(), Pages::Normal, Arc::new(dataset)), Err(EngineError::NoKey)));
+}
+
+/// Items that several threads fill in chunks equal those that one thread fills in one call.
+#[test]
+fn parallel_items_equal_sequential_ones() {
+    let mut cache = Cache::allocate(Flags::detect(), Pages::Normal).unwrap();
+    cache.init(b"test key 000");
+    let last = item_count();
+    let mut parallel = Dataset::allocate(Pages::Normal).unwrap();
+    let mut single = Dataset::allocate(Pages::Normal).unwrap();
+    let parts: [(Range<u64>, u64); 4] =
+        [(0..1000, 7), (1_000_000..1_000_513, 64), (last - 1001..last, 100), (5..5, 1)];
+    for (items, chunk) in parts {
+        let fill = parallel.fill_part(&cache, items.clone(), chunk).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| while fill.step() {});
+            }
+        });
+        assert_eq!(fill.done_items(), items.end - items.start);
+        fill.finish().unwrap();
+        let fill = single.fill_part(&cache, items.clone(), last).unwrap();
+        while fill.step() {}
+        fill.finish().unwrap();
+        for index in items {
+            assert_eq!(parallel.item(index), single.item(index), "item {index}");
+            assert_ne!(parallel.item(index), Some(&[0; 64]), "item {index} was never filled");
+        }
+    }
+    assert_eq!(parallel.item(last), None);
+    assert_eq!(parallel.key(), None, "some items are not a dataset");
+    for (items, chunk) in [(0..last + 1, 1), (last + 1..last, 1), (0..1, 0), (0..1, u64::MAX)] {
+        assert!(matches!(parallel.fill_part(&cache, items, chunk), Err(EngineError::Range { .. })));
+    }
+}
+
+#[test]
+fn items_conform() {
+    let mut cache = Cache::allocate(Flags::detect(), Pages::Normal).unwrap();
+    let mut dataset = Dataset::allocate(Pages::Normal).unwrap();
+    for vector in items() {
+        cache.init(&vector.key);
+        let fill = dataset.fill_part(&cache, vector.index..vector.index + 1, 1).unwrap();
+        while fill.step() {}
+        fill.finish().unwrap();
+        let item = dataset.item(vector.index).unwrap();
+        assert_eq!(u64::from_le_bytes(item[..8].try_into().unwrap()), vector.start, "item {}", vector.index);
+    }
 }

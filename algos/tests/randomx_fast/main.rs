@@ -1,0 +1,126 @@
+//! RandomX over a whole dataset: 2.3 GiB and about 25 s of two cores, so one test does all of it once.
+#![cfg(feature = "randomx")]
+#![allow(clippy::unwrap_used, reason = "a failing test should say where")]
+
+#[path = "../support/limits.rs"]
+#[cfg(target_os = "linux")]
+mod limits;
+#[path = "../support/vectors.rs"]
+mod vectors;
+
+use std::sync::Arc;
+use std::thread;
+
+use rminer_algos::Hash;
+use rminer_algos::randomx::{
+    CACHE_BYTES, Cache, DATASET_BYTES, Dataset, EngineError, Flags, Pages, Vm, item_count,
+};
+use vectors::vectors;
+
+const KEY: &[u8] = b"test key 000";
+const INPUTS: u32 = 1000;
+
+#[test]
+fn fast_machines_agree_with_light_ones() {
+    let need_bytes = CACHE_BYTES + DATASET_BYTES + (128 << 20);
+    if available_bytes() < need_bytes {
+        eprintln!("SKIPPED: {} MiB of memory are needed", need_bytes >> 20);
+        return;
+    }
+    let flags = Flags::detect();
+    let mut cache = Cache::allocate(flags, Pages::Normal).unwrap();
+    cache.init(KEY);
+    let mut dataset = Dataset::allocate(Pages::Normal).unwrap();
+    fill(&mut dataset, &cache);
+    assert_eq!(dataset.key(), Some(KEY));
+    let (cache, dataset) = (Arc::new(cache), Arc::new(dataset));
+
+    fast_engines_conform(flags, &dataset);
+    let light = hash_in_two_threads(|| Vm::light(flags, Pages::Normal, Arc::clone(&cache)).unwrap());
+    let fast = hash_in_two_threads(|| Vm::fast(flags, Pages::Normal, Arc::clone(&dataset)).unwrap());
+    for (input, (light, fast)) in light.iter().zip(&fast).enumerate() {
+        assert_eq!(light, fast, "input {input}");
+    }
+    #[cfg(target_os = "linux")]
+    machines_without_memory_are_an_error(flags, &dataset);
+
+    // Another key takes the same memory; until it is complete there is no key at all.
+    let mut dataset = Arc::into_inner(dataset).unwrap();
+    let mut cache = Arc::into_inner(cache).unwrap();
+    cache.init(b"test key 001");
+    let refill = dataset.fill(&cache).unwrap();
+    assert!(refill.step());
+    assert!(matches!(refill.finish(), Err(EngineError::Unfilled { .. })));
+    assert_eq!(dataset.key(), None);
+}
+
+/// Fills with two threads, ended early once and taken up again.
+fn fill(dataset: &mut Dataset, cache: &Cache) {
+    let begin = dataset.fill(cache).unwrap();
+    assert!(begin.step() && begin.step());
+    let done = begin.done_items();
+    assert_eq!(begin.finish(), Err(EngineError::Unfilled { done, total: item_count() }));
+    assert_eq!(dataset.key(), None, "an incomplete dataset has no key");
+    let rest = dataset.fill(cache).unwrap();
+    assert_eq!(rest.total_items(), item_count() - done);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| while rest.step() {});
+        }
+    });
+    rest.finish().unwrap();
+    // A complete dataset of this key has nothing left to do.
+    let nothing = dataset.fill(cache).unwrap();
+    assert!(!nothing.step());
+    nothing.finish().unwrap();
+}
+
+/// The vectors of the dataset's key on every fast engine, in single calls and pipelined.
+fn fast_engines_conform(flags: Flags, dataset: &Arc<Dataset>) {
+    let rows: Vec<_> = vectors().into_iter().filter(|vector| vector.key == KEY).collect();
+    assert!(rows.len() >= 3);
+    for flags in [flags, flags.interpreted()] {
+        let mut vm = Vm::fast(flags, Pages::Normal, Arc::clone(dataset)).unwrap();
+        for row in &rows {
+            assert_eq!(vm.hash(&row.input), row.hash, "{flags}");
+        }
+        vm.hash_first(&rows[0].input);
+        for pair in rows.windows(2) {
+            assert_eq!(vm.hash_next(&pair[1].input), Some(pair[0].hash), "{flags}");
+        }
+        assert_eq!(vm.hash_last(), rows.last().map(|row| row.hash), "{flags}");
+    }
+}
+
+/// Pipelined hashes of the inputs `0..INPUTS`, even ones in one thread and odd ones in another.
+fn hash_in_two_threads(machine: impl Fn() -> Vm + Sync) -> Vec<Hash> {
+    let half = |parity: u32| {
+        let mut vm = machine();
+        let mut inputs = (parity..INPUTS).step_by(2).map(u32::to_le_bytes);
+        vm.hash_first(&inputs.next().unwrap());
+        let mut hashes: Vec<_> = inputs.map(|input| vm.hash_next(&input).unwrap()).collect();
+        hashes.push(vm.hash_last().unwrap());
+        hashes
+    };
+    let (even, odd) = thread::scope(|scope| {
+        let odd = scope.spawn(|| half(1));
+        (half(0), odd.join().unwrap())
+    });
+    even.into_iter().zip(odd).flat_map(|(even, odd)| [even, odd]).collect()
+}
+
+#[cfg(target_os = "linux")]
+fn machines_without_memory_are_an_error(flags: Flags, dataset: &Arc<Dataset>) {
+    for pages in [Pages::Normal, Pages::Huge] {
+        let vm = limits::without_memory(|| Vm::fast(flags, pages, Arc::clone(dataset)));
+        assert!(matches!(vm, Err(EngineError::Vm(failed)) if failed == pages), "{vm:?}");
+    }
+}
+
+fn available_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    // Where the system does not say, the test is not skipped.
+    kib.map_or(u64::MAX, |kib| kib * 1024)
+}
