@@ -1,5 +1,6 @@
 //! Jobs from pools and shares for them.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use rminer_algos::{Algorithm, Hash, Target, Template};
@@ -48,10 +49,10 @@ pub struct Job {
 }
 
 /// A hit: a nonce whose hash meets the job's target.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Share {
     /// The job that it solves.
-    pub job: JobKey,
+    pub job: Arc<Job>,
     /// Roll of the job's template.
     pub roll: u64,
     /// The whole nonce.

@@ -10,7 +10,10 @@ pub mod envelope;
 pub mod job;
 pub mod ledger;
 pub mod line;
+pub mod pool;
 pub mod rng;
+pub mod session;
+pub mod supervisor;
 pub mod text;
 
 pub use endpoint::{

@@ -4,13 +4,15 @@
 //! with each call and says when it wants to be called again. The session above it owns lines, deadlines that all
 //! dialects share, the ring of jobs, duplicate detection and the ledger.
 
+pub mod monero;
+
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use rminer_algos::{Algorithm, Target, Template};
 use thiserror::Error;
 
-use crate::job::{Job, Share, Supersede};
+use crate::job::{Share, Supersede};
 use crate::ledger::{ShareId, Verdict};
 
 /// Numbers in which protocols differ.
@@ -55,8 +57,8 @@ pub trait Dialect: Send {
         Err(ProtocolError::Unexpected(format!("an HTTP answer (tag {})", reply.tag)))
     }
 
-    /// Sends a share for `job`, one of the ring; the answer comes back as [`Event::Verdict`] with `id`.
-    fn submit(&mut self, now: Instant, id: ShareId, share: &Share, job: &Job, out: &mut Outbox);
+    /// Sends a share whose job is one of the ring; the answer comes back as [`Event::Verdict`] with `id`.
+    fn submit(&mut self, now: Instant, id: ShareId, share: &Share, out: &mut Outbox);
 
     /// A share's deadline has passed. The dialect may keep its request number for a late answer.
     fn timed_out(&mut self, id: ShareId) {

@@ -1,0 +1,326 @@
+use rminer_algos::registry::RANDOMX;
+
+use super::*;
+use crate::dialect::monero::{Monero, MoneroConfig};
+use crate::endpoint::RedirectPolicy;
+use crate::ledger::Verdict;
+use rminer_algos::Hash;
+
+const LOGIN: &str = r#"{"id":1,"result":{"id":"s","job":{"blob":"1010d8f58ad8064b635262e4208f958bcb7930708f7b1798dc6c1aeb06cdf970ced4c5d9908cbb00000000b78b217970cda1d954f3b487123a92345d3da9748cc4ff9fadbdfb887f75b75201","job_id":"1","target":"ffffffff","algo":"rx/0","seed_hash":"418015bb9ae982a1975da7d79277c2705727a56894ba0fb246adaabb1f4632e3"}}}
+"#;
+
+/// Pools that are up or down, and a clock; connects and closes happen at once.
+struct World {
+    client: Supervisor,
+    now: Instant,
+    up: Vec<bool>,
+    login: Vec<&'static str>,
+    live: Vec<(ConnId, usize)>,
+    connects: Vec<usize>,
+    addresses: Vec<Option<(String, u16)>>,
+    job: Option<Arc<Job>>,
+    events: Vec<String>,
+    settled: Vec<Settled>,
+    over: bool,
+}
+
+impl World {
+    fn new(pools: usize, retries: Option<u32>) -> Self {
+        let endpoint = |_| {
+            let config = MoneroConfig {
+                login: "w".into(),
+                pass: "x".into(),
+                rig_id: None,
+                agent: "a".into(),
+                algorithm: &RANDOMX,
+                nicehash: None,
+                keepalive: true,
+            };
+            Endpoint {
+                host: "pool.example".into(),
+                port: 3333,
+                verified: false,
+                redirect: RedirectPolicy::SameHost,
+                dialect: Box::new(move |_| Box::new(Monero::new(config.clone()))),
+            }
+        };
+        let now = Instant::now();
+        let client = Supervisor::new((0..pools).map(endpoint).collect(), retries, 7, now);
+        Self {
+            client,
+            now,
+            up: vec![true; pools],
+            login: vec![LOGIN; pools],
+            live: Vec::new(),
+            connects: Vec::new(),
+            addresses: Vec::new(),
+            job: None,
+            events: Vec::new(),
+            settled: Vec::new(),
+            over: false,
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.client.poll_output() {
+            match output {
+                Output::Connect { conn, pool, address } => {
+                    self.connects.push(pool);
+                    self.addresses.push(address);
+                    if self.up[pool] {
+                        self.live.push((conn, pool));
+                        self.client.handle_connected(self.now, conn);
+                        self.client.handle_bytes(self.now, conn, self.login[pool].as_bytes());
+                    } else {
+                        self.client.handle_closed(self.now, conn, CloseReason::Connect("refused".into()));
+                    }
+                }
+                Output::Close { conn } => self.live.retain(|(live, _)| *live != conn),
+                Output::Event(Event::Job(job)) => self.job = Some(job),
+                Output::Event(Event::NoJob) => self.job = None,
+                Output::Event(Event::Settled(settled)) => self.settled.push(settled),
+                Output::Event(Event::GaveUp(why)) => {
+                    self.events.push(format!("{why:?}"));
+                    self.over = true;
+                }
+                Output::Event(Event::Stopped) => self.over = true,
+                Output::Event(Event::Pool { pool, what }) => self.events.push(format!("{pool} {what:?}")),
+                Output::Send { .. } | Output::Http { .. } => {}
+            }
+        }
+        assert!(self.client.ledger().balances());
+    }
+
+    /// Lets time pass, waking the client exactly when it asks for it; pools repeat a line each 20 s.
+    fn run(&mut self, seconds: u64) {
+        self.drain();
+        let end = self.now + Duration::from_secs(seconds);
+        let mut steps = 0;
+        while !self.over {
+            let hum = self.now + Duration::from_secs(20);
+            let next = self.client.poll_timeout().map_or(hum, |at| at.min(hum)).max(self.now);
+            if next > end {
+                break;
+            }
+            steps += 1;
+            assert!(steps < 10_000, "busy loop");
+            let hum = next == hum;
+            self.now = next;
+            self.client.handle_timeout(self.now);
+            self.drain();
+            if hum {
+                for (conn, _) in self.live.clone() {
+                    self.client.handle_bytes(self.now, conn, b"{\"method\":\"hum\"}\n");
+                }
+                self.drain();
+            }
+        }
+        self.now = self.now.max(end);
+    }
+
+    fn kill(&mut self, pool: usize) {
+        let (gone, live) = self.live.iter().partition(|(_, at)| *at == pool);
+        self.live = live;
+        let gone: Vec<(ConnId, usize)> = gone;
+        for (conn, _) in gone {
+            self.client.handle_closed(self.now, conn, CloseReason::Network("reset".into()));
+        }
+        self.drain();
+    }
+
+    fn mining_for(&self) -> Option<usize> {
+        self.job.as_ref().map(|job| job.pool)
+    }
+
+    fn finds(&mut self, nonce: u64) {
+        let job = Arc::clone(self.job.as_ref().unwrap());
+        let share = Share { job, roll: 0, nonce, hash: Hash([0; 32]), device: 0, found: self.now };
+        self.client.handle_share(self.now, &share);
+        self.drain();
+    }
+}
+
+#[test]
+fn reconnects_at_once_and_drops_the_old_jobs() {
+    let mut world = World::new(1, None);
+    world.run(5);
+    let first = world.job.clone().unwrap();
+    world.kill(0);
+    assert_eq!(world.mining_for(), None, "nobody credits the jobs of a dead session");
+    world.run(2);
+    let second = world.job.clone().unwrap();
+    assert_ne!(first.key.session, second.key.session);
+    world.job = Some(first);
+    world.finds(1);
+    assert_eq!(world.settled.last().unwrap().verdict, Verdict::NotSent(NotSent::Stale));
+}
+
+#[test]
+fn fails_over_and_returns() {
+    let mut world = World::new(3, None);
+    world.run(5);
+    assert_eq!(world.mining_for(), Some(0));
+    world.up[0] = false;
+    world.up[1] = false;
+    world.kill(0);
+    world.run(20);
+    assert_eq!(world.mining_for(), Some(2), "{:?}", world.events);
+    world.run(300);
+    assert_eq!(world.mining_for(), Some(2));
+    world.up[0] = true;
+    let back = world.now;
+    while world.mining_for() != Some(0) {
+        world.run(1);
+        assert!(world.now - back < Duration::from_secs(90), "{:?}", world.events);
+        assert!(world.job.is_some(), "make before break");
+    }
+    world.run(60);
+    assert_eq!(world.live.len(), 1, "one connection is left");
+}
+
+#[test]
+fn an_unstable_primary_is_not_returned_to() {
+    let mut world = World::new(2, None);
+    world.up[0] = false;
+    world.run(30);
+    assert_eq!(world.mining_for(), Some(1));
+    world.up[0] = true;
+    for _ in 0..20 {
+        world.run(25);
+        world.kill(0);
+        assert_eq!(world.mining_for(), Some(1));
+    }
+}
+
+#[test]
+fn silent_primary_does_not_hold_up_the_fallback() {
+    let mut world = World::new(2, None);
+    world.login[0] = "";
+    world.run(11);
+    assert_eq!(world.mining_for(), Some(1));
+}
+
+#[test]
+fn shares_of_a_drained_session_still_count() {
+    let mut world = World::new(2, None);
+    world.up[0] = false;
+    world.run(30);
+    world.finds(1);
+    let (conn, _) = world.live[0];
+    world.up[0] = true;
+    world.run(10);
+    world.client.handle_bytes(world.now, conn, b"{\"id\":2,\"result\":true}\n");
+    world.drain();
+    assert_eq!(world.settled.last().unwrap().verdict, Verdict::Accepted);
+    world.run(90);
+    assert_eq!(world.mining_for(), Some(0));
+}
+
+#[test]
+fn a_dead_pool_is_tried_politely() {
+    let mut world = World::new(1, None);
+    world.up[0] = false;
+    world.run(600);
+    assert!((20..=40).contains(&world.connects.len()), "{}", world.connects.len());
+}
+
+#[test]
+fn accept_then_close_makes_no_hot_loop() {
+    let mut world = World::new(1, None);
+    for _ in 0..600 {
+        world.run(1);
+        world.kill(0);
+    }
+    assert!(world.connects.len() <= 45, "{}", world.connects.len());
+}
+
+#[test]
+fn gives_up_after_the_rounds_allowed() {
+    let mut world = World::new(2, Some(3));
+    world.up = vec![false; 2];
+    world.run(600);
+    assert!(world.over);
+    assert!(world.events.contains(&"NoPool".to_owned()));
+    for pool in 0..2 {
+        assert!(world.connects.iter().filter(|at| **at == pool).count() >= 3);
+    }
+}
+
+#[test]
+fn gives_up_when_all_refuse_the_login() {
+    let mut world = World::new(2, None);
+    world.login = vec!["{\"id\":1,\"error\":{\"code\":-1,\"message\":\"Invalid payment address\"}}\n"; 2];
+    world.run(600);
+    assert!(world.over);
+    assert!(world.events.contains(&"AllRefused".to_owned()), "{:?}", world.events);
+    assert_eq!(world.connects.len(), 6);
+}
+
+#[test]
+fn banned_pool_rests() {
+    let mut world = World::new(1, None);
+    world.login[0] = "{\"id\":1,\"error\":{\"message\":\"Your IP is banned\"}}\n";
+    world.run(599);
+    assert_eq!(world.connects.len(), 1);
+    world.run(2);
+    assert_eq!(world.connects.len(), 2);
+}
+
+#[test]
+fn redirect_is_followed_once() {
+    let mut world = World::new(1, None);
+    world.run(1);
+    let (conn, _) = world.live[0];
+    world.client.handle_bytes(
+        world.now,
+        conn,
+        b"{\"method\":\"client.reconnect\",\"params\":[\"pool.example\",\"4444\",1]}\n",
+    );
+    world.run(5);
+    assert_eq!(world.addresses, [None, Some(("pool.example".into(), 4444))]);
+    world.kill(0);
+    world.run(5);
+    assert_eq!(world.addresses[2], None);
+    let (conn, _) = world.live[0];
+    world.client.handle_bytes(
+        world.now,
+        conn,
+        b"{\"method\":\"client.reconnect\",\"params\":[\"evil.example\",\"4444\"]}\n",
+    );
+    world.run(5);
+    assert_eq!(world.addresses[3], None);
+    assert!(world.events.iter().any(|event| event.contains("another host")), "{:?}", world.events);
+}
+
+#[test]
+fn stop_waits_a_moment_for_the_last_answer() {
+    let mut world = World::new(1, None);
+    world.run(5);
+    world.finds(1);
+    world.client.handle_stop(world.now);
+    world.drain();
+    assert!(!world.over && world.job.is_none());
+    let (conn, _) = world.live[0];
+    world.client.handle_bytes(world.now, conn, b"{\"id\":2,\"result\":true}\n");
+    world.drain();
+    assert!(world.over && world.live.is_empty());
+    assert_eq!(world.client.ledger().total().accepted, 1);
+
+    let mut world = World::new(1, None);
+    world.run(5);
+    world.finds(1);
+    world.client.handle_stop(world.now);
+    world.run(1);
+    assert!(world.over);
+    assert_eq!(world.client.ledger().total().lost, 1);
+}
+
+#[test]
+fn sleep_of_the_machine_is_no_fault_of_the_pool() {
+    let mut world = World::new(1, None);
+    world.run(5);
+    world.client.handle_suspended(world.now);
+    world.run(0);
+    assert!(world.job.is_some());
+    assert_eq!(world.connects.len(), 2);
+}
