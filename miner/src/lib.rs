@@ -2,5 +2,6 @@
 
 pub mod config;
 pub mod devices;
+pub mod engine;
 pub mod exit;
 pub mod problem;

@@ -1,5 +1,7 @@
 //! Devices: what hashes. Each lives on an OS thread of its own and may block there for one slice.
 
+pub mod sim;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,0 +1,388 @@
+//! All workers: started, watched, started anew after a loss, and benched when that does not help.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use super::hashrate::Meter;
+use super::mailbox::{Letter, Mailbox};
+use super::worker::{Doing, Report, Worker};
+use crate::devices::{Check, DeviceError, DeviceSource};
+
+/// Losses within [`LOSS_WINDOW`] after which a device is benched.
+const MAX_LOSSES: usize = 3;
+const LOSS_WINDOW: Duration = Duration::from_secs(3600);
+/// A benched device is tried again after this long.
+const BENCH_TIME: Duration = Duration::from_secs(3600);
+/// Waits before the first, second and third new life.
+const REBIRTH: [Duration; MAX_LOSSES] =
+    [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(30)];
+/// Threads that hang for ever, after which only a new process helps.
+const MAX_ABANDONED: u32 = 2;
+/// A device with a mismatch is checked before sending for this long.
+const PROBATION: Duration = Duration::from_secs(24 * 3600);
+
+/// How long things may take before the crew acts.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For one slice of hashing. Slices last about a second at most; a machine under heavy load may stretch them.
+    pub hashing: Duration,
+    /// For opening a device and for new work, such as a RandomX dataset on one slow core.
+    pub preparing: Duration,
+    /// Wait before a lost device is opened again, after its first and second loss.
+    pub rebirth: [Duration; MAX_LOSSES - 1],
+    /// Rest of a device that was lost too often.
+    pub bench: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            hashing: Duration::from_secs(30),
+            preparing: Duration::from_secs(900),
+            rebirth: [Duration::from_secs(1), Duration::from_secs(5)],
+            bench: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// What people should know about a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CrewEvent {
+    /// The device works.
+    Ready(u16),
+    /// Lost; it is started again after the wait.
+    Lost(u16, DeviceError, Duration),
+    /// Lost too often; it rests.
+    Benched(u16, DeviceError),
+    /// It can never do this work.
+    Unusable(u16, DeviceError),
+    /// It hangs; its thread was left behind.
+    Hung(u16, Duration),
+}
+
+/// The workers' slots.
+pub struct Crew {
+    slots: Vec<Slot>,
+    mailbox: Arc<Mailbox>,
+    reports: mpsc::Sender<Report>,
+    patience: Patience,
+    abandoned: u32,
+}
+
+struct Slot {
+    source: Arc<dyn DeviceSource>,
+    meter: Meter,
+    worker: Option<Worker>,
+    life: u32,
+    losses: VecDeque<Instant>,
+    rebirth: Option<Instant>,
+    unusable: bool,
+    mismatch: Option<Instant>,
+    mismatches: u64,
+}
+
+impl Crew {
+    /// Slots for all sources; nothing runs yet.
+    pub fn new(
+        sources: Vec<Arc<dyn DeviceSource>>,
+        mailbox: Arc<Mailbox>,
+        reports: mpsc::Sender<Report>,
+        patience: Patience,
+    ) -> Self {
+        let slot = |source| Slot {
+            source,
+            meter: Meter::default(),
+            worker: None,
+            life: 0,
+            losses: VecDeque::new(),
+            rebirth: None,
+            unusable: false,
+            mismatch: None,
+            mismatches: 0,
+        };
+        let slots = sources.into_iter().map(slot).collect();
+        Self { slots, mailbox, reports, patience, abandoned: 0 }
+    }
+
+    /// Starts every worker that is due, and looks for hung ones.
+    pub fn tick(&mut self, now: Instant) -> Vec<CrewEvent> {
+        let mut events = Vec::new();
+        for index in 0..self.slots.len() {
+            if let Some(event) = self.check_pulse(now, index) {
+                events.push(event);
+            }
+            let slot = &self.slots[index];
+            let due = slot.rebirth.is_none_or(|at| at <= now);
+            if slot.worker.is_none() && !slot.unusable && due {
+                events.extend(self.start(now, index));
+            }
+        }
+        events
+    }
+
+    /// A worker's device is open.
+    pub fn ready(&self, worker: u16) -> CrewEvent {
+        CrewEvent::Ready(worker)
+    }
+
+    /// A worker's thread has ended.
+    pub fn ended(
+        &mut self,
+        now: Instant,
+        worker: u16,
+        life: u32,
+        error: Option<DeviceError>,
+    ) -> Option<CrewEvent> {
+        let slot = self.slots.get_mut(usize::from(worker))?;
+        if slot.worker.as_ref().is_none_or(|running| running.life != life) {
+            return None;
+        }
+        slot.worker = None;
+        Some(slot.lost(now, worker, error?, &self.patience))
+    }
+
+    /// When hits of this worker are checked.
+    pub fn check(&self, now: Instant, worker: u16) -> Check {
+        let Some(slot) = self.slots.get(usize::from(worker)) else { return Check::First };
+        let on_probation = slot.mismatch.is_some_and(|at| now.saturating_duration_since(at) < PROBATION);
+        if on_probation { Check::First } else { slot.source.check() }
+    }
+
+    /// A hit of this worker was wrong: until tomorrow its hits are checked before they are sent.
+    pub fn mismatched(&mut self, now: Instant, worker: u16) {
+        if let Some(slot) = self.slots.get_mut(usize::from(worker)) {
+            slot.mismatch = Some(now);
+            slot.mismatches += 1;
+        }
+    }
+
+    /// The source of a worker's device.
+    pub fn source(&self, worker: u16) -> Option<&Arc<dyn DeviceSource>> {
+        self.slots.get(usize::from(worker)).map(|slot| &slot.source)
+    }
+
+    /// Each worker's source, hashes and wrong hits.
+    pub fn each(&self) -> impl Iterator<Item = (&Arc<dyn DeviceSource>, u64, u64)> {
+        self.slots.iter().map(|slot| (&slot.source, slot.meter.total(), slot.mismatches))
+    }
+
+    /// Workers whose thread runs.
+    pub fn running(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.worker.is_some()).count()
+    }
+
+    /// Whether no device is left that could ever work.
+    pub fn is_hopeless(&self) -> bool {
+        self.slots.iter().all(|slot| slot.unusable)
+    }
+
+    /// Whether so many threads hang that only a new process helps.
+    pub fn needs_restart(&self) -> bool {
+        self.abandoned >= MAX_ABANDONED
+    }
+
+    /// Tells all workers to stop and waits for them until `deadline`; returns how many did not end.
+    pub fn stop(self, deadline: Instant) -> usize {
+        self.mailbox.post(Letter::Stop);
+        let workers = self.slots.into_iter().filter_map(|slot| slot.worker);
+        workers.map(|worker| worker.join_until(deadline)).filter(|ended| !ended).count()
+    }
+
+    fn start(&mut self, now: Instant, index: usize) -> Option<CrewEvent> {
+        let number = u16::try_from(index).ok()?;
+        let slot = &mut self.slots[index];
+        slot.life += 1;
+        slot.rebirth = None;
+        let started = Worker::start(
+            number,
+            slot.life,
+            Arc::clone(&slot.source),
+            Arc::clone(&self.mailbox),
+            slot.meter.clone(),
+            self.reports.clone(),
+        );
+        match started {
+            Ok(worker) => {
+                slot.worker = Some(worker);
+                None
+            }
+            Err(error) => {
+                Some(slot.lost(now, number, DeviceError::Lost(format!("no thread: {error}")), &self.patience))
+            }
+        }
+    }
+
+    fn check_pulse(&mut self, now: Instant, index: usize) -> Option<CrewEvent> {
+        let slot = &mut self.slots[index];
+        let (doing, since) = slot.worker.as_ref()?.pulse.read();
+        let silent = now.saturating_duration_since(since);
+        let limit = match doing {
+            Doing::Hashing => self.patience.hashing,
+            Doing::Preparing => self.patience.preparing,
+            Doing::Idle | Doing::Ended => return None,
+        };
+        if silent < limit {
+            return None;
+        }
+        slot.worker.take()?.abandon();
+        self.abandoned += 1;
+        let number = u16::try_from(index).ok()?;
+        slot.lost(now, number, DeviceError::Lost("hung".into()), &self.patience);
+        Some(CrewEvent::Hung(number, silent))
+    }
+}
+
+impl Slot {
+    fn lost(&mut self, now: Instant, worker: u16, error: DeviceError, patience: &Patience) -> CrewEvent {
+        if matches!(error, DeviceError::Unsupported(_)) {
+            self.unusable = true;
+            return CrewEvent::Unusable(worker, error);
+        }
+        self.losses.retain(|at| now.saturating_duration_since(*at) < LOSS_WINDOW);
+        self.losses.push_back(now);
+        let Some(wait) = patience.rebirth.get(self.losses.len() - 1) else {
+            self.rebirth = Some(now + patience.bench);
+            self.losses.clear();
+            return CrewEvent::Benched(worker, error);
+        };
+        self.rebirth = Some(now + *wait);
+        CrewEvent::Lost(worker, error, *wait)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rminer_algos::registry::RANDOMX;
+    use rminer_algos::{NonceField, Target, Template, Work};
+    use rminer_stratum::{Job, JobKey, Supersede};
+
+    use super::*;
+    use crate::devices::sim::{SimFailure, SimOptions, SimSource};
+    use crate::engine::Scheduler;
+
+    struct Bench {
+        crew: Crew,
+        mailbox: Arc<Mailbox>,
+        reports: mpsc::Receiver<Report>,
+        events: Vec<CrewEvent>,
+        hits: usize,
+    }
+
+    fn job() -> Arc<Job> {
+        let nonce = NonceField { offset: 39, len: 4, fixed: 0, free_bits: 32 };
+        Arc::new(Job {
+            key: JobKey { session: 1, seq: 1 },
+            pool: 0,
+            algorithm: &RANDOMX,
+            template: Template::Fixed(Arc::new(Work::new(&[7; 76], nonce, None).unwrap())),
+            target: Target::from_monero_u64(u64::MAX / 100).unwrap(),
+            block_target: None,
+            supersede: Supersede::Prefer,
+            height: None,
+            next_seed: None,
+            received: Instant::now(),
+        })
+    }
+
+    impl Bench {
+        fn new(failures: &[Option<(SimFailure, u32)>]) -> Self {
+            let sources = failures.iter().zip(0..).map(|(failure, worker)| {
+                let options = SimOptions { failure: *failure, ..SimOptions::default() };
+                Arc::new(SimSource::new(worker, options)) as Arc<dyn DeviceSource>
+            });
+            let mailbox = Arc::new(Mailbox::default());
+            let (sender, reports) = mpsc::channel(64);
+            let patience =
+                Patience { hashing: Duration::from_millis(300), preparing: Duration::from_secs(60) };
+            let crew = Crew::new(sources.collect(), Arc::clone(&mailbox), sender, patience);
+            let assignment = Scheduler::default().job(job()).unwrap();
+            mailbox.post(Letter::Mine(assignment));
+            Self { crew, mailbox, reports, events: Vec::new(), hits: 0 }
+        }
+
+        /// Runs until `done`, for ten real seconds at most.
+        fn run(&mut self, done: impl Fn(&Self) -> bool) {
+            let end = Instant::now() + Duration::from_secs(10);
+            while !done(self) {
+                assert!(Instant::now() < end, "{:?}", self.events);
+                let now = Instant::now();
+                let events = self.crew.tick(now);
+                self.events.extend(events);
+                while let Ok(report) = self.reports.try_recv() {
+                    match report {
+                        Report::Ended { worker, life, error } => {
+                            let event = self.crew.ended(now, worker, life, error);
+                            self.events.extend(event);
+                        }
+                        Report::Ready { worker } => self.events.push(CrewEvent::Ready(worker)),
+                        Report::Hit(_) => self.hits += 1,
+                        Report::Exhausted(_) => {}
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+
+        fn count(&self, wanted: impl Fn(&CrewEvent) -> bool) -> usize {
+            self.events.iter().filter(|event| wanted(event)).count()
+        }
+
+        fn stop(mut self) {
+            let end = Instant::now() + Duration::from_secs(10);
+            self.reports.close();
+            assert_eq!(self.crew.stop(end), 0);
+            assert!(matches!(self.mailbox.read().1, Letter::Stop));
+        }
+    }
+
+    #[test]
+    fn a_panic_is_contained_and_the_device_comes_back() {
+        for failure in [SimFailure::PanicInLoad, SimFailure::PanicInScan, SimFailure::Load, SimFailure::Open]
+        {
+            let mut bench = Bench::new(&[Some((failure, 1)), None]);
+            bench.run(|bench| bench.count(|event| matches!(event, CrewEvent::Lost(0, ..))) == 1);
+            bench.run(|bench| bench.hits > 3);
+            bench.run(|bench| bench.crew.running() == 2 && bench.crew.slots[0].meter.total() > 0);
+            bench.stop();
+        }
+    }
+
+    #[test]
+    fn three_losses_bench_a_device_for_a_while() {
+        let mut bench = Bench::new(&[Some((SimFailure::PanicInScan, 3)), None]);
+        for losses in 1..MAX_LOSSES {
+            bench.run(|bench| bench.count(|event| matches!(event, CrewEvent::Lost(0, ..))) == losses);
+        }
+        bench.run(|bench| bench.count(|event| matches!(event, CrewEvent::Benched(0, _))) == 1);
+        bench.run(|bench| bench.crew.slots[0].meter.total() > 0);
+        bench.stop();
+    }
+
+    #[test]
+    fn hung_threads_are_left_behind() {
+        let mut bench = Bench::new(&[Some((SimFailure::Hang, 2)), None]);
+        bench.run(|bench| bench.count(|event| matches!(event, CrewEvent::Hung(0, _))) == 1);
+        assert!(!bench.crew.needs_restart());
+        bench.run(|bench| bench.count(|event| matches!(event, CrewEvent::Hung(0, _))) == 2);
+        assert!(bench.crew.needs_restart());
+        let hits = bench.hits;
+        bench.run(|bench| bench.hits > hits);
+        bench.stop();
+    }
+
+    #[test]
+    fn a_mismatch_puts_a_device_on_probation() {
+        let mut bench = Bench::new(&[None]);
+        let now = Instant::now();
+        assert_eq!(bench.crew.check(now, 0), Check::Behind);
+        bench.crew.mismatched(now, 0);
+        assert_eq!(bench.crew.check(now, 0), Check::First);
+        assert_eq!(bench.crew.check(now + PROBATION, 0), Check::Behind);
+        assert_eq!(bench.crew.check(now, 77), Check::First, "an unknown device is not trusted");
+        bench.run(|bench| bench.hits > 0);
+        bench.stop();
+    }
+}

@@ -1,0 +1,124 @@
+//! Nonce leases: no counter of a piece of work is handed out twice, whatever the pool calls its jobs.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rminer_algos::{Work, WorkKey};
+
+/// Pieces of work whose position is remembered: pools repeat jobs after a retarget or a reconnect, and going back
+/// to the first nonce would find the same shares again.
+pub const KEPT: usize = 8;
+
+/// Position in the nonce space of one piece of work, shared by all workers on it.
+#[derive(Debug)]
+pub struct Lease {
+    next: AtomicU64,
+    last: u64,
+}
+
+impl Lease {
+    /// The whole space of `work`.
+    pub fn new(work: &Work) -> Self {
+        Self { next: AtomicU64::new(0), last: work.nonce_field().last_counter() }
+    }
+
+    /// The next `count` counters, or what is left of the space; `None` when nothing is left. Counters that a
+    /// worker takes and does not hash are not handed out again. The very last counter of a 64-bit space is
+    /// never handed out, since the end of its range could not be said.
+    pub fn take(&self, count: u64) -> Option<Range<u64>> {
+        let end = self.last.saturating_add(1);
+        let taken = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
+            (next < end && count > 0).then(|| next.saturating_add(count).min(end))
+        });
+        taken.ok().map(|start| start..start.saturating_add(count).min(end))
+    }
+
+    /// Whether nothing is left.
+    pub fn is_exhausted(&self) -> bool {
+        self.next.load(Ordering::Relaxed) > self.last
+    }
+}
+
+/// The leases of recent work.
+#[derive(Debug, Default)]
+pub struct Cursors {
+    /// Most recently used last.
+    leases: VecDeque<(WorkKey, Arc<Lease>)>,
+}
+
+impl Cursors {
+    /// The lease of `work`: the one from before if this content was worked on lately.
+    pub fn lease(&mut self, work: &Work) -> Arc<Lease> {
+        let key = work.key();
+        let known = self.leases.iter().position(|(candidate, _)| *candidate == key);
+        let lease = match known.and_then(|place| self.leases.remove(place)) {
+            Some((_, lease)) => lease,
+            None => Arc::new(Lease::new(work)),
+        };
+        if self.leases.len() == KEPT {
+            self.leases.pop_front();
+        }
+        self.leases.push_back((key, Arc::clone(&lease)));
+        lease
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rminer_algos::NonceField;
+
+    use super::*;
+
+    fn work(tag: u8, free_bits: u8) -> Work {
+        let mut blob = [7; 76];
+        blob[0] = tag;
+        Work::new(&blob, NonceField { offset: 39, len: 4, fixed: 0, free_bits }, None).unwrap()
+    }
+
+    #[test]
+    fn ranges_are_disjoint_and_complete() {
+        let lease = Lease::new(&work(0, 16));
+        let taken: Vec<Range<u64>> = std::thread::scope(|scope| {
+            let takers: Vec<_> = (1..=4)
+                .map(|step| {
+                    let lease = &lease;
+                    scope.spawn(move || std::iter::from_fn(|| lease.take(7 * step)).collect::<Vec<_>>())
+                })
+                .collect();
+            takers.into_iter().flat_map(|taker| taker.join().unwrap()).collect()
+        });
+        let mut seen = vec![0u8; 1 << 16];
+        for counter in taken.into_iter().flatten() {
+            seen[usize::try_from(counter).unwrap()] += 1;
+        }
+        assert!(seen.iter().all(|count| *count == 1));
+        assert!(lease.is_exhausted());
+        assert_eq!(lease.take(1), None);
+    }
+
+    #[test]
+    fn sixty_four_bits_do_not_overflow() {
+        let blob = [0; 80];
+        let field = NonceField { offset: 72, len: 8, fixed: 0, free_bits: 64 };
+        let lease = Lease::new(&Work::new(&blob, field, None).unwrap());
+        assert_eq!(lease.take(u64::MAX - 1), Some(0..u64::MAX - 1));
+        assert_eq!(lease.take(10), Some(u64::MAX - 1..u64::MAX));
+        assert_eq!(lease.take(10), None);
+    }
+
+    #[test]
+    fn repeated_work_goes_on_where_it_was() {
+        let mut cursors = Cursors::default();
+        assert_eq!(cursors.lease(&work(0, 32)).take(100), Some(0..100));
+        assert_eq!(cursors.lease(&work(1, 32)).take(100), Some(0..100));
+        assert_eq!(cursors.lease(&work(0, 32)).take(100), Some(100..200));
+        for tag in 2..9 {
+            cursors.lease(&work(tag, 32));
+        }
+        assert_eq!(cursors.leases.len(), KEPT);
+        assert_eq!(cursors.lease(&work(0, 32)).take(1), Some(200..201), "used lately, so it is kept");
+        assert_eq!(cursors.lease(&work(1, 32)).take(1), Some(0..1), "too long ago");
+    }
+}

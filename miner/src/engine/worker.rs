@@ -1,0 +1,242 @@
+//! The one mining loop. It runs on the device's own thread and is the only one that touches the device.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rminer_algos::Hash;
+use tokio::sync::mpsc;
+
+use super::hashrate::Meter;
+use super::mailbox::{Letter, Mailbox};
+use super::scheduler::Assignment;
+use crate::devices::{Device, DeviceError, DeviceSource, Found};
+
+/// An idle worker looks up this often, so that it notices when it was retired.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a worker tells the engine.
+#[derive(Debug)]
+pub enum Report {
+    /// The device is open.
+    Ready {
+        /// Which worker.
+        worker: u16,
+    },
+    /// A hit, as the device claims.
+    Hit(Hit),
+    /// The lease of this assignment is empty.
+    Exhausted(Arc<Assignment>),
+    /// The thread ends. Without an error it was told to.
+    Ended {
+        /// Which worker.
+        worker: u16,
+        /// Which of its lives.
+        life: u32,
+        /// What happened.
+        error: Option<DeviceError>,
+    },
+}
+
+/// A nonce that a device claims to meet the target.
+#[derive(Debug, Clone)]
+pub struct Hit {
+    /// Which worker.
+    pub worker: u16,
+    /// For what.
+    pub assignment: Arc<Assignment>,
+    /// The whole nonce.
+    pub nonce: u64,
+    /// The hash, where the device gives it.
+    pub hash: Option<Hash>,
+    /// When it was found.
+    pub found: Instant,
+}
+
+/// What a worker is doing, for the watchdog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// Opening the device or taking new work: may take long.
+    Preparing,
+    /// One slice of hashing.
+    Hashing,
+    /// Waiting for work.
+    Idle,
+    /// The thread has ended.
+    Ended,
+}
+
+/// A worker's sign of life.
+#[derive(Debug, Clone)]
+pub struct Pulse(Arc<Mutex<(Doing, Instant)>>);
+
+impl Pulse {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new((Doing::Preparing, Instant::now()))))
+    }
+
+    fn beat(&self, doing: Doing) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (doing, Instant::now());
+    }
+
+    /// What the worker does and since when.
+    pub fn read(&self) -> (Doing, Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running worker thread.
+#[derive(Debug)]
+pub struct Worker {
+    /// Its sign of life.
+    pub pulse: Pulse,
+    /// Which life of its slot this is.
+    pub life: u32,
+    retired: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Starts a thread for the device of `source`.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(
+        worker: u16,
+        life: u32,
+        source: Arc<dyn DeviceSource>,
+        mailbox: Arc<Mailbox>,
+        meter: Meter,
+        reports: mpsc::Sender<Report>,
+    ) -> std::io::Result<Self> {
+        let pulse = Pulse::new();
+        let retired = Arc::new(AtomicBool::new(false));
+        let body = Body {
+            worker,
+            source,
+            mailbox,
+            meter,
+            pulse: pulse.clone(),
+            retired: Arc::clone(&retired),
+            reports,
+        };
+        let name = format!("{}-{}", body.source.info().id, body.source.info().worker);
+        let thread = std::thread::Builder::new().name(name).spawn(move || body.live(life))?;
+        Ok(Self { pulse, life, retired, thread })
+    }
+
+    /// Tells a thread that does not answer to end whenever it can, and forgets it.
+    pub fn abandon(self) {
+        self.retired.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits for the thread, which was told to stop, until `deadline`; false when it has not ended by then.
+    pub fn join_until(self, deadline: Instant) -> bool {
+        while !self.thread.is_finished() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.thread.join().is_ok()
+    }
+}
+
+struct Body {
+    worker: u16,
+    source: Arc<dyn DeviceSource>,
+    mailbox: Arc<Mailbox>,
+    meter: Meter,
+    pulse: Pulse,
+    retired: Arc<AtomicBool>,
+    reports: mpsc::Sender<Report>,
+}
+
+impl Body {
+    fn live(&self, life: u32) {
+        let ended = catch_unwind(AssertUnwindSafe(|| self.mine()));
+        self.pulse.beat(Doing::Ended);
+        let error = match ended {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error),
+            Err(panic) => Some(DeviceError::Lost(format!("panic: {}", panic_text(&*panic)))),
+        };
+        // The engine may be gone already; then nobody needs to know.
+        let _gone = self.reports.blocking_send(Report::Ended { worker: self.worker, life, error });
+    }
+
+    fn mine(&self) -> Result<(), DeviceError> {
+        let mut device = self.source.open()?;
+        self.report(Report::Ready { worker: self.worker });
+        let mut exhausted = None;
+        loop {
+            let (number, letter, interrupt) = self.mailbox.read();
+            if self.retired.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            match letter {
+                Letter::Stop => return Ok(()),
+                Letter::Mine(assignment) if exhausted != Some(number) => {
+                    self.pulse.beat(Doing::Preparing);
+                    match device.load(&assignment.work, assignment.job.target, &interrupt) {
+                        Ok(()) => {}
+                        Err(DeviceError::Interrupted) => continue,
+                        Err(error) => return Err(error),
+                    }
+                    if self.work_on(&mut *device, &assignment, &interrupt)? {
+                        exhausted = Some(number);
+                        self.report(Report::Exhausted(assignment));
+                    }
+                }
+                Letter::Idle | Letter::Mine(_) => {
+                    self.pulse.beat(Doing::Idle);
+                    self.mailbox.wait(number, PATIENCE);
+                }
+            }
+        }
+    }
+
+    /// Hashes until there is newer work; true when the lease is empty.
+    fn work_on(
+        &self,
+        device: &mut dyn Device,
+        assignment: &Arc<Assignment>,
+        interrupt: &crate::devices::Interrupt,
+    ) -> Result<bool, DeviceError> {
+        let mut found: Vec<Found> = Vec::new();
+        let mut left = 0..0;
+        while !interrupt.is_set() {
+            if left.is_empty() {
+                let Some(range) = assignment.lease.take(device.batch().max(1)) else { return Ok(true) };
+                left = range;
+            }
+            self.pulse.beat(Doing::Hashing);
+            let done = device.scan(left.clone(), interrupt, &mut found)?;
+            self.meter.add(done);
+            left.start = left.start.saturating_add(done).min(left.end);
+            for Found { nonce, hash } in found.drain(..) {
+                let hit = Hit {
+                    worker: self.worker,
+                    assignment: Arc::clone(assignment),
+                    nonce,
+                    hash,
+                    found: Instant::now(),
+                };
+                self.report(Report::Hit(hit));
+            }
+        }
+        Ok(false)
+    }
+
+    /// Waits when the engine's queue is full: no hit is dropped while it runs.
+    fn report(&self, report: Report) {
+        let _gone = self.reports.blocking_send(report);
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+}
