@@ -14,11 +14,6 @@ use crate::devices::{Check, DeviceError, DeviceSource};
 /// Losses within [`LOSS_WINDOW`] after which a device is benched.
 const MAX_LOSSES: usize = 3;
 const LOSS_WINDOW: Duration = Duration::from_secs(3600);
-/// A benched device is tried again after this long.
-const BENCH_TIME: Duration = Duration::from_secs(3600);
-/// Waits before the first, second and third new life.
-const REBIRTH: [Duration; MAX_LOSSES] =
-    [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(30)];
 /// Threads that hang for ever, after which only a new process helps.
 const MAX_ABANDONED: u32 = 2;
 /// A device with a mismatch is checked before sending for this long.
@@ -295,8 +290,13 @@ mod tests {
             });
             let mailbox = Arc::new(Mailbox::default());
             let (sender, reports) = mpsc::channel(64);
-            let patience =
-                Patience { hashing: Duration::from_millis(300), preparing: Duration::from_secs(60) };
+            let hangs = failures.iter().flatten().any(|(failure, _)| *failure == SimFailure::Hang);
+            let patience = Patience {
+                hashing: Duration::from_secs(if hangs { 1 } else { 60 }),
+                preparing: Duration::from_secs(60),
+                rebirth: [Duration::from_millis(20); 2],
+                bench: Duration::from_millis(500),
+            };
             let crew = Crew::new(sources.collect(), Arc::clone(&mailbox), sender, patience);
             let assignment = Scheduler::default().job(job()).unwrap();
             mailbox.post(Letter::Mine(assignment));
