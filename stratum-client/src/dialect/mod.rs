@@ -5,6 +5,7 @@
 //! dialects share, the ring of jobs, duplicate detection and the ledger.
 
 pub mod monero;
+pub mod monerod;
 
 use std::fmt;
 use std::time::{Duration, Instant};
