@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::bugs::{Bug, Bugs};
 use crate::job::JobKey;
 
 /// Rows that may wait for a verdict at once. Twenty shares a second for twenty seconds are 400.
@@ -198,6 +199,7 @@ pub struct Ledger {
     total: Counts,
     devices: BTreeMap<u16, Counts>,
     pools: BTreeMap<usize, Counts>,
+    pub(crate) bugs: Bugs,
 }
 
 impl Ledger {
@@ -248,8 +250,9 @@ impl Ledger {
         if answer > LATE_FOR {
             return None;
         }
+        let corrected = u64::from(!self.bugs.has(Bug::LateVerdictAdds));
         for counts in self.counts_of(&row) {
-            counts.no_reply -= 1;
+            counts.no_reply -= corrected;
         }
         Some(self.close(id, row, verdict, Some(Verdict::NoReply), Some(answer)))
     }

@@ -4,6 +4,8 @@
 //! shares. Bytes, time and closed connections go in; bytes to send, connections to make and events come out.
 
 pub mod backoff;
+#[doc(hidden)]
+pub mod bugs;
 pub mod dialect;
 pub mod endpoint;
 pub mod envelope;

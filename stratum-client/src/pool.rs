@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
+use crate::bugs::{Bug, Bugs};
 use crate::dialect::{CloseReason, Dialect, Redirect};
 use crate::endpoint::RedirectPolicy;
 use crate::rng::Rng;
@@ -74,6 +75,7 @@ pub struct Pool {
     redirects: VecDeque<Instant>,
     address: Option<(String, u16)>,
     keepalive_closes: u32,
+    pub(crate) bugs: Bugs,
 }
 
 impl Pool {
@@ -88,6 +90,7 @@ impl Pool {
             redirects: VecDeque::new(),
             address: None,
             keepalive_closes: 0,
+            bugs: Bugs::default(),
         }
     }
 
@@ -143,6 +146,9 @@ impl Pool {
             (true, true) => self.keepalive_closes + 1,
             (true, false) => 0,
         };
+        if self.bugs.has(Bug::BackoffNeverGrows) {
+            self.backoff.reset();
+        }
         let wait = self.backoff.next_wait(rng);
         self.refused = matches!(
             reason,
@@ -192,7 +198,7 @@ impl Pool {
 
     fn refuses_host(&self, host: &str) -> Option<String> {
         let own = &self.endpoint.host;
-        if host.eq_ignore_ascii_case(own) {
+        if host.eq_ignore_ascii_case(own) || self.bugs.has(Bug::RedirectAnywhere) {
             return None;
         }
         let why = match self.endpoint.redirect {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rminer_algos::WorkKey;
 
+use crate::bugs::{Bug, Bugs};
 use crate::dialect::{
     CloseReason, Dialect, Event, HttpReply, HttpRequest, NewJob, Out, Outbox, ProtocolError, Redirect,
 };
@@ -53,6 +54,24 @@ pub enum Output {
     Close(CloseReason),
 }
 
+/// How much a session holds at one moment: every figure here has a bound.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Connections, those being made included.
+    pub connections: usize,
+    /// Bytes of an unfinished line.
+    pub line_bytes: usize,
+    /// Jobs that shares are still sent for.
+    pub jobs: usize,
+    /// Shares that wait for an answer.
+    pub pending: usize,
+    /// Pieces of work whose sent nonces are remembered.
+    pub works: usize,
+    /// The most nonces of one of them.
+    pub nonces: usize,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     LoggingIn { since: Instant },
@@ -80,6 +99,7 @@ pub struct Session {
     flood: Flood,
     outbox: Outbox,
     outputs: VecDeque<Output>,
+    bugs: Bugs,
 }
 
 impl Session {
@@ -110,9 +130,19 @@ impl Session {
             flood: Flood { second_began: now, bytes: 0, seconds: 0 },
             outbox,
             outputs: VecDeque::new(),
+            bugs: Bugs::default(),
         };
         session.drain(now, ledger);
         session
+    }
+
+    /// The same with a deliberate mistake.
+    pub(crate) fn seeded(mut self, bugs: Bugs) -> Self {
+        self.bugs = bugs;
+        if bugs.has(Bug::NoLineCap) {
+            self.splitter = LineSplitter::new(usize::MAX);
+        }
+        self
     }
 
     /// Bytes from the pool.
@@ -176,6 +206,9 @@ impl Session {
             self.line(now, &line, ledger);
         }
         self.phase = Phase::Closed;
+        if self.bugs.has(Bug::VerdictForgotten) {
+            self.pending.clear();
+        }
         for (id, _) in std::mem::take(&mut self.pending) {
             self.outputs.extend(ledger.settle(id, Verdict::Lost, now).map(Output::Settled));
         }
@@ -225,6 +258,19 @@ impl Session {
     /// Shares that wait for an answer.
     pub fn pending(&self) -> usize {
         self.pending.len()
+    }
+
+    /// How much it holds at this moment.
+    #[doc(hidden)]
+    pub fn held(&self) -> Held {
+        Held {
+            connections: 1,
+            line_bytes: self.splitter.pending(),
+            jobs: self.ring.len(),
+            pending: self.pending.len(),
+            works: self.sent.len(),
+            nonces: self.sent.iter().map(|(_, nonces)| nonces.len()).max().unwrap_or(0),
+        }
     }
 
     /// When a keepalive went out that has seen nothing since.
@@ -311,7 +357,7 @@ impl Session {
         if job.supersede == Supersede::Discard {
             self.ring.clear();
         }
-        if self.ring.len() >= self.dialect.limits().job_ring {
+        if self.ring.len() >= self.dialect.limits().job_ring && !self.bugs.has(Bug::RingUnbounded) {
             self.ring.pop_front();
         }
         self.ring.push_back(Arc::clone(&job));
@@ -329,15 +375,16 @@ impl Session {
         if self.phase != Phase::Mining || !in_ring {
             return Some(NotSent::Stale);
         }
-        if !share.job.target.is_met_by(&share.hash) {
+        if !share.job.target.is_met_by(&share.hash) && !self.bugs.has(Bug::NoTargetCheck) {
             return Some(NotSent::Miscompute);
         }
         let Some(work) = share.job.template.work(share.roll) else { return Some(NotSent::Miscompute) };
         let key = work.key();
-        if self.sent.iter().any(|(work, nonces)| *work == key && nonces.contains(&share.nonce)) {
+        let known = self.sent.iter().any(|(work, nonces)| *work == key && nonces.contains(&share.nonce));
+        if known && !self.bugs.has(Bug::NoDuplicateCheck) {
             return Some(NotSent::Duplicate);
         }
-        if !self.bucket.take(now) {
+        if !self.bucket.take(now) && !self.bugs.has(Bug::NoThrottle) {
             return Some(NotSent::Throttled);
         }
         self.remember(key, share.nonce)

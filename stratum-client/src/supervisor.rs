@@ -8,12 +8,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::bugs::{Bug, Bugs};
 use crate::dialect::{CloseReason, HttpReply, HttpRequest};
 use crate::job::{Job, Share};
 use crate::ledger::{Ledger, NotSent, Settled};
 use crate::pool::{Endpoint, Pool, Redirected, USEFUL_AFTER};
 use crate::rng::Rng;
-use crate::session::{self, Session, row};
+use crate::session::{self, Held, Session, row};
 
 /// Failures of a pool, or time without a job, after which the next pool is tried as well.
 const SWITCH_AFTER_FAILURES: u32 = 3;
@@ -141,6 +142,7 @@ pub struct Supervisor {
     stopping: Option<Instant>,
     over: bool,
     outputs: VecDeque<Output>,
+    bugs: Bugs,
 }
 
 struct Conn {
@@ -174,9 +176,19 @@ impl Supervisor {
             stopping: None,
             over: false,
             outputs: VecDeque::new(),
+            bugs: Bugs::default(),
         };
         supervisor.advance(now);
         supervisor
+    }
+
+    /// The same with a deliberate mistake.
+    #[doc(hidden)]
+    pub fn seeded(mut self, bugs: Bugs) -> Self {
+        self.bugs = bugs;
+        self.ledger.bugs = bugs;
+        self.pools.iter_mut().for_each(|pool| pool.bugs = bugs);
+        self
     }
 
     /// A connection is up.
@@ -186,7 +198,7 @@ impl Supervisor {
         self.last_session += 1;
         let dialect = (self.pools[pool].endpoint.dialect)(self.pools[pool].hints());
         let session = Session::start(self.last_session, pool, dialect, now, &mut self.ledger);
-        self.conns[place].session = Some(session);
+        self.conns[place].session = Some(session.seeded(self.bugs));
         self.pool_event(pool, PoolEvent::Connected);
         self.pump(now, conn);
         self.advance(now);
@@ -224,8 +236,11 @@ impl Supervisor {
     /// A hit that the miner wants sent.
     pub fn handle_share(&mut self, now: Instant, share: &Share) {
         let session = share.job.key.session;
-        let place =
+        let mut place =
             self.conns.iter().position(|conn| conn.session.as_ref().is_some_and(|s| s.id() == session));
+        if self.bugs.has(Bug::WrongSession) {
+            place = self.active.and_then(|active| self.place(active));
+        }
         let Some(place) = place else { return self.handle_not_sent(share, NotSent::Stale) };
         let conn = self.conns[place].id;
         if let Some(session) = &mut self.conns[place].session {
@@ -306,6 +321,21 @@ impl Supervisor {
         self.conns.iter().find(|conn| conn.id == active).map(|conn| conn.pool)
     }
 
+    /// How much is held at this moment: the sums over all sessions, and the longest unfinished line.
+    #[doc(hidden)]
+    pub fn held(&self) -> Held {
+        let mut held = Held { connections: self.conns.len(), ..Held::default() };
+        for session in self.conns.iter().filter_map(|conn| conn.session.as_ref()) {
+            let one = session.held();
+            held.line_bytes = held.line_bytes.max(one.line_bytes);
+            held.jobs = held.jobs.max(one.jobs);
+            held.works = held.works.max(one.works);
+            held.nonces = held.nonces.max(one.nonces);
+            held.pending += one.pending;
+        }
+        held
+    }
+
     fn place(&self, conn: ConnId) -> Option<usize> {
         self.conns.iter().position(|candidate| candidate.id == conn)
     }
@@ -319,7 +349,7 @@ impl Supervisor {
     }
 
     fn no_job(&mut self) {
-        if std::mem::take(&mut self.mining) {
+        if std::mem::take(&mut self.mining) && !self.bugs.has(Bug::NoJobUntold) {
             self.event(Event::NoJob);
         }
     }
@@ -522,7 +552,9 @@ impl Supervisor {
         let may_try = self.pools[0].next_try().is_some_and(|at| at <= now);
         if now >= self.next_probe && may_try && !self.has_conn(0) {
             self.next_probe = now + PROBE_EVERY;
-            self.connect(0);
+            if !self.bugs.has(Bug::NeverReturns) {
+                self.connect(0);
+            }
         }
     }
 

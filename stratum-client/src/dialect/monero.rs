@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
 
 use super::{CloseReason, Dialect, Event, Limits, Outbox, ProtocolError, Redirect};
+use crate::bugs::{Bug, Bugs};
 use crate::envelope::{Envelope, Fields, PeerError, items, number, parse_line, text};
 use crate::job::Share;
 use crate::ledger::{ShareId, Verdict};
@@ -79,6 +80,7 @@ pub struct Monero {
     keepalive_sent: Option<Instant>,
     login_again: Option<Instant>,
     stale_in_row: u32,
+    bugs: Bugs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +123,18 @@ impl Monero {
             keepalive_sent: None,
             login_again: None,
             stale_in_row: 0,
+            bugs: Bugs::default(),
         }
+    }
+
+    /// The same with a deliberate mistake.
+    #[doc(hidden)]
+    pub fn seeded(mut self, bugs: Bugs) -> Self {
+        self.bugs = bugs;
+        if bugs.has(Bug::NiceHashIgnored) {
+            self.config.nicehash = Some(false);
+        }
+        self
     }
 
     fn request(&mut self, now: Instant, pending: Pending) -> u64 {
@@ -182,7 +195,10 @@ impl Monero {
 
     fn reply(&mut self, now: Instant, reply: &Envelope<'_>, out: &mut Outbox) -> Result<(), ProtocolError> {
         // Replies to numbers that were never sent, or twice, change nothing.
-        let Some((_, pending)) = reply.id.and_then(|id| self.pending.remove(&id)) else { return Ok(()) };
+        let Some((_, pending)) = reply.id.and_then(|id| self.pending.remove(&id)) else {
+            assert!(!self.bugs.has(Bug::UnknownReplyPanics), "a reply to an unknown number");
+            return Ok(());
+        };
         match pending {
             Pending::Login => match (&reply.error, reply.result) {
                 (Some(error), _) => {
@@ -243,7 +259,7 @@ impl Monero {
         let id = fields.get("job_id").ok_or_else(|| field("job", "job_id", "is missing"))?;
         let id = token(id).ok_or_else(|| field("job", "job_id", "is no short text or number"))?;
         let nicehash = self.config.nicehash.or(self.nicehash.then_some(true));
-        let content = JobContent::read(&fields, self.config.algorithm, nicehash)?;
+        let content = JobContent::read(&fields, self.config.algorithm, nicehash, self.bugs)?;
         if self.jobs.back().is_some_and(|newest| newest.id == id && newest.content == content) {
             return Ok(());
         }
@@ -254,6 +270,12 @@ impl Monero {
         }
         self.jobs.push_back(WireJob { seq: self.last_seq, id, content });
         Ok(())
+    }
+
+    /// Whether silence is to be met with a keepalive.
+    fn keepalive_is_due(&self) -> bool {
+        let may = self.keepalive && !self.bugs.has(Bug::NoKeepalive);
+        may && self.state == State::LoggedIn && self.keepalive_sent.is_none()
     }
 
     fn share_answered(&mut self, id: ShareId, seq: u64, reply: &Envelope<'_>, out: &mut Outbox) {
@@ -331,7 +353,7 @@ impl Dialect for Monero {
             self.login(now, out);
         }
         let silent = self.heard.is_some_and(|heard| now.saturating_duration_since(heard) >= KEEPALIVE_AFTER);
-        let due = self.keepalive && self.state == State::LoggedIn && self.keepalive_sent.is_none();
+        let due = self.keepalive_is_due();
         if let (true, true, Some(session)) = (silent, due, self.session.clone()) {
             let id = self.request(now, Pending::Keepalive);
             self.keepalive_sent = Some(now);
@@ -342,8 +364,7 @@ impl Dialect for Monero {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let due = self.keepalive && self.state == State::LoggedIn && self.keepalive_sent.is_none();
-        let keepalive = self.heard.filter(|_| due).map(|heard| heard + KEEPALIVE_AFTER);
+        let keepalive = self.heard.filter(|_| self.keepalive_is_due()).map(|heard| heard + KEEPALIVE_AFTER);
         [keepalive, self.login_again].into_iter().flatten().min()
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rminer_algos::{Algorithm, NonceField, Target, Template, Work, decode_hex, decode_hex_array, registry};
 
 use super::field;
+use crate::bugs::{Bug, Bugs};
 use crate::dialect::{NewJob, ProtocolError};
 use crate::envelope::Fields;
 use crate::job::Supersede;
@@ -37,6 +38,7 @@ impl JobContent {
         fields: &Fields<'_>,
         algorithm: &'static Algorithm,
         nicehash: Option<bool>,
+        bugs: Bugs,
     ) -> Result<Self, ProtocolError> {
         let named = fields.text("algo");
         if let Some(name) = named.as_deref().filter(|name| registry::find_wire(name) != Some(algorithm)) {
@@ -54,6 +56,7 @@ impl JobContent {
             .map_err(|error| field("job", "seed_hash", format!("is no 32 bytes of hex: {error}")))?;
         let target = fields.text("target").ok_or_else(|| field("job", "target", "is missing"))?;
         let target = Target::from_monero_hex(&target)
+            .or_else(|error| if bugs.has(Bug::ZeroTargetTaken) { Ok(Target::MAX) } else { Err(error) })
             .map_err(|error| field("job", "target", format!("is unusable: {error}")))?;
         let work =
             Work::new(&blob, nonce, Some(seed)).map_err(|error| field("job", "blob", error.to_string()))?;
