@@ -69,6 +69,32 @@ impl Dataset {
             .map(|contents| &*contents.key)
     }
 
+    /// Forgets what the memory holds, so that the next fill does all of it: for a dataset found corrupt.
+    pub fn forget(&mut self) {
+        self.contents = None;
+    }
+
+    /// Flips a bit of each of these items, and says nothing of it.
+    ///
+    /// # Errors
+    /// [`EngineError::Range`] when there are no such items.
+    #[cfg(feature = "fault-injection")]
+    pub fn inject_fault(&mut self, items: Range<u64>) -> Result<(), EngineError> {
+        let range = EngineError::Range { start: items.start, end: items.end };
+        if items.end > item_count() {
+            return Err(range);
+        }
+        for index in items {
+            let index = usize::try_from(index).map_err(|_| range.clone())?;
+            // SAFETY: the index is inside the memory, and by `&mut self` nobody else reads or writes it.
+            unsafe {
+                let memory = ffi::randomx_get_dataset_memory(self.raw.as_ptr()).cast::<[u8; ITEM_BYTES]>();
+                (*memory.add(index))[0] ^= 1;
+            }
+        }
+        Ok(())
+    }
+
     /// Starts to fill the whole dataset, in place, for the key of `cache`. Threads share the result. A fill
     /// of the same key that ended early is taken up where it ended.
     ///

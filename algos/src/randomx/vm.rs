@@ -23,6 +23,7 @@ enum Memory {
 pub struct Vm {
     raw: NonNull<ffi::RawVm>,
     memory: Memory,
+    pages: Pages,
     /// Whether an input was taken whose hash has not been given out.
     begun: bool,
 }
@@ -44,7 +45,7 @@ impl Vm {
         // SAFETY: the dataset is live and kept so by `memory`; a cache is not needed with FULL_MEM.
         let raw = unsafe { ffi::randomx_create_vm(bits, std::ptr::null_mut(), dataset.raw()) };
         let raw = NonNull::new(raw).ok_or(EngineError::Vm(pages))?;
-        Ok(Self { raw, memory: Memory::Fast(dataset), begun: false })
+        Ok(Self { raw, memory: Memory::Fast(dataset), pages, begun: false })
     }
 
     /// A machine that makes each dataset item as it needs it: 256 MiB instead of 2 GiB, many times slower.
@@ -58,7 +59,7 @@ impl Vm {
         // SAFETY: the cache is live, initialised and kept so by `memory`: `Cache::init` needs `&mut`.
         let raw = unsafe { ffi::randomx_create_vm(bits, cache.raw(), std::ptr::null_mut()) };
         let raw = NonNull::new(raw).ok_or(EngineError::Vm(pages))?;
-        Ok(Self { raw, memory: Memory::Light(cache), begun: false })
+        Ok(Self { raw, memory: Memory::Light(cache), pages, begun: false })
     }
 
     /// The key whose hashes this machine computes.
@@ -67,6 +68,11 @@ impl Vm {
             Memory::Fast(dataset) => dataset.key(),
             Memory::Light(cache) => cache.key(),
         }
+    }
+
+    /// The pages that the scratchpad is made of.
+    pub fn pages(&self) -> Pages {
+        self.pages
     }
 
     /// Hash of one input. Forgets an input given to [`Vm::hash_first`].

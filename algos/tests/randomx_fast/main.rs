@@ -44,8 +44,13 @@ fn fast_machines_agree_with_light_ones() {
     #[cfg(target_os = "linux")]
     machines_without_memory_are_an_error(flags, &dataset);
 
-    // Another key takes the same memory; until it is complete there is no key at all.
+    // A corrupt dataset is forgotten and starts from its first item.
     let mut dataset = Arc::into_inner(dataset).unwrap();
+    dataset.forget();
+    assert_eq!(dataset.key(), None);
+    assert_eq!(dataset.fill(&cache).unwrap().total_items(), item_count());
+
+    // Another key takes the same memory; until it is complete there is no key at all.
     let mut cache = Arc::into_inner(cache).unwrap();
     cache.init(b"test key 001");
     let refill = dataset.fill(&cache).unwrap();
@@ -73,6 +78,7 @@ fn fill(dataset: &mut Dataset, cache: &Cache) {
     let nothing = dataset.fill(cache).unwrap();
     assert!(!nothing.step());
     nothing.finish().unwrap();
+    assert!(dataset.key().is_some());
 }
 
 /// The vectors of the dataset's key on every fast engine, in single calls and pipelined.

@@ -1,6 +1,10 @@
 //! Devices: what hashes. Each lives on an OS thread of its own and may block there for one slice.
 
+pub mod affinity;
+pub mod cpu;
+mod os;
 pub mod sim;
+pub mod topology;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,6 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rminer_algos::{Hash, Reference, Target, Unavailable, Work};
 use thiserror::Error;
+
+use crate::problem::Problem;
 
 /// Why a device stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -132,7 +138,75 @@ pub trait DeviceSource: Send + Sync {
     /// # Errors
     /// [`Unavailable`] when there is no memory for one.
     fn checker(&self) -> Result<Box<dyn Reference>, Unavailable>;
+
+    /// Finds out whose fault a wrong hash is, after a check or a pool said that `hash` is not that of `work`
+    /// with `nonce`. Takes seconds and memory. What is found broken is rebuilt without further ado.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when there is no memory to compare with.
+    fn examine(&self, work: &Work, nonce: u64, hash: &Hash) -> Result<Health, Unavailable> {
+        let _ = (work, nonce, hash);
+        Ok(Health::Unknown)
+    }
 }
+
+/// What [`DeviceSource::examine`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// The hash is right and so is the device's memory: whoever complained is wrong.
+    Healthy,
+    /// Memory that workers share had flipped; it will be filled again before the next hash.
+    MemoryCorrupt,
+    /// The memory is right and the hash is wrong: this device miscomputes.
+    DeviceFault,
+    /// This kind of device cannot tell.
+    Unknown,
+}
+
+/// What a device tells while it gets ready.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notice {
+    /// A RandomX dataset is being filled.
+    DatasetProgress {
+        /// The device, as in [`DeviceInfo::id`].
+        device: String,
+        /// From 0 to 100.
+        done_percent: u8,
+    },
+    /// A RandomX dataset or cache is ready to hash with.
+    DatasetReady(DatasetReady),
+    /// It goes on, but the user should know.
+    Warning(Problem),
+}
+
+/// Facts of a RandomX dataset or cache that is ready.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DatasetReady {
+    /// The device, as in [`DeviceInfo::id`].
+    pub device: String,
+    /// Time that it took, Argon2 and waiting for memory included, in milliseconds.
+    pub init_ms: u64,
+    /// What is in memory.
+    pub mode: RandomxMemory,
+    /// Huge pages of dataset and machines, counted in pages of 2 MiB.
+    pub huge_pages_have: u32,
+    /// Huge pages that would hold all of them; 0 when none were asked for.
+    pub huge_pages_want: u32,
+    /// Mining threads that share it.
+    pub threads: usize,
+}
+
+/// What RandomX has in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RandomxMemory {
+    /// The whole dataset, 2080 MiB.
+    Fast,
+    /// The cache only, 256 MiB: many times slower.
+    Light,
+}
+
+/// Where notices go. Called from device threads; must not block.
+pub type NoticeSink = Arc<dyn Fn(Notice) + Send + Sync>;
 
 #[cfg(test)]
 mod tests {

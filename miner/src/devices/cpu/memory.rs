@@ -1,0 +1,336 @@
+//! The memory of RandomX on one node: dataset where it can be had, cache alone where not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rminer_algos::randomx::{
+    CACHE_BYTES, Cache, DATASET_BYTES, Dataset, EngineError, Fill, Flags, Pages, Vm,
+};
+
+use super::host::{Engine, Seed};
+use super::huge_pages::{self, DATASET_PAGES, MACHINE_PAGES};
+use crate::config::{HugePages, RandomxMode};
+use crate::devices::topology::Topology;
+use crate::devices::{DatasetReady, DeviceError, Notice, NoticeSink, RandomxMemory, os};
+use crate::problem::Problem;
+
+/// How often the leader looks at the interrupt and at the progress.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Steps between two notices of progress.
+const PROGRESS_STEP_PERCENT: u8 = 10;
+
+/// Left to the rest of the program and the system when memory is counted before it is taken.
+const SPARE_BYTES: u64 = 64 << 20;
+
+/// What one node's memory is made for.
+pub(crate) struct NodeMemory {
+    /// The device, as people name it.
+    pub(crate) device: String,
+    pub(crate) topology: Arc<Topology>,
+    /// Units that fill the dataset.
+    pub(crate) pus: Vec<u32>,
+    /// Mining threads that will share it.
+    pub(crate) threads: usize,
+    pub(crate) flags: Flags,
+    pub(crate) huge_pages: HugePages,
+    pub(crate) mode: RandomxMode,
+    pub(crate) notices: NoticeSink,
+    pub(crate) seen: Seen,
+}
+
+/// What was warned of and counted so far.
+#[derive(Default)]
+pub(crate) struct Seen {
+    no_huge_pages: AtomicBool,
+    light_mode: AtomicBool,
+    /// Huge pages of the dataset.
+    dataset_pages: AtomicU32,
+    /// Huge pages of the machines that exist.
+    machine_pages: Arc<AtomicU32>,
+}
+
+/// A machine that is counted while it exists.
+pub(crate) struct Machine {
+    pub(crate) vm: Vm,
+    counted: Option<Arc<AtomicU32>>,
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if let Some(count) = &self.counted {
+            count.fetch_sub(MACHINE_PAGES, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Memory that is filled for a seed.
+#[derive(Clone)]
+pub(crate) enum Filled {
+    Fast(Arc<Dataset>),
+    Light(Arc<Cache>),
+}
+
+/// Memory that nobody uses.
+pub(crate) enum Parked {
+    Fast {
+        dataset: Dataset,
+        /// Kept while the dataset is half filled from it.
+        cache: Option<Cache>,
+        /// Time that went into it so far.
+        spent: Duration,
+    },
+    Light(Cache),
+}
+
+impl Engine for NodeMemory {
+    type Memory = Filled;
+    type Parked = Parked;
+    type Machine = Machine;
+
+    fn reclaim(&self, memory: Filled, keep: bool) -> Result<Option<Parked>, Filled> {
+        match memory {
+            Filled::Fast(dataset) => {
+                let mut dataset = Arc::try_unwrap(dataset).map_err(Filled::Fast)?;
+                if !keep {
+                    dataset.forget();
+                }
+                Ok(Some(Parked::Fast { dataset, cache: None, spent: Duration::ZERO }))
+            }
+            Filled::Light(cache) => {
+                let cache = Arc::try_unwrap(cache).map_err(Filled::Light)?;
+                Ok(keep.then_some(Parked::Light(cache)))
+            }
+        }
+    }
+
+    fn build(
+        &self,
+        parked: Option<Parked>,
+        seed: &Seed,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Filled, (Option<Parked>, DeviceError)> {
+        let begun = Instant::now();
+        let parked = match self.take(parked) {
+            Ok(parked) => parked,
+            Err(fault) => return Err((None, fault)),
+        };
+        self.seen.dataset_pages.store(0, Ordering::Relaxed);
+        match parked {
+            Parked::Light(mut cache) => {
+                cache.init(seed);
+                self.tell_ready(begun.elapsed(), RandomxMemory::Light);
+                Ok(Filled::Light(Arc::new(cache)))
+            }
+            Parked::Fast { mut dataset, cache, spent } => {
+                let mut cache = match cache.map_or_else(|| self.cache(), Ok) {
+                    Ok(cache) => cache,
+                    Err(fault) => return Err((Some(Parked::Fast { dataset, cache: None, spent }), fault)),
+                };
+                cache.init(seed);
+                match self.fill(&mut dataset, &cache, stop) {
+                    Ok(()) => {
+                        // The cache has done its work: 256 MiB back to the system.
+                        drop(cache);
+                        if dataset.pages() != Pages::Normal {
+                            self.seen.dataset_pages.store(DATASET_PAGES, Ordering::Relaxed);
+                        }
+                        self.tell_ready(spent + begun.elapsed(), RandomxMemory::Fast);
+                        Ok(Filled::Fast(Arc::new(dataset)))
+                    }
+                    Err(fault) => {
+                        let spent = spent + begun.elapsed();
+                        Err((Some(Parked::Fast { dataset, cache: Some(cache), spent }), fault))
+                    }
+                }
+            }
+        }
+    }
+
+    fn machine(&self, memory: &Filled) -> Result<Machine, DeviceError> {
+        let make = |pages| match memory {
+            Filled::Fast(dataset) => Vm::fast(self.flags, pages, Arc::clone(dataset)),
+            Filled::Light(cache) => Vm::light(self.flags, pages, Arc::clone(cache)),
+        };
+        if self.wants_huge_pages()
+            && let Ok(vm) = make(Pages::Huge)
+        {
+            let count = Arc::clone(&self.seen.machine_pages);
+            count.fetch_add(MACHINE_PAGES, Ordering::Relaxed);
+            return Ok(Machine { vm, counted: Some(count) });
+        }
+        let vm = make(Pages::Normal).map_err(|fault| memory_error(&fault))?;
+        Ok(Machine { vm, counted: None })
+    }
+}
+
+impl NodeMemory {
+    /// Takes the best memory that can be had, or goes on with what there is.
+    fn take(&self, parked: Option<Parked>) -> Result<Parked, DeviceError> {
+        match parked {
+            Some(Parked::Fast { dataset, .. }) if self.could_be_better(&dataset) => drop(dataset),
+            Some(fast @ Parked::Fast { .. }) => return Ok(fast),
+            Some(Parked::Light(cache)) if self.mode == RandomxMode::Light => return Ok(Parked::Light(cache)),
+            // A new seed is a new chance to have the dataset.
+            Some(Parked::Light(_)) | None => {}
+        }
+        if self.mode == RandomxMode::Light {
+            return Ok(Parked::Light(self.cache()?));
+        }
+        match self.dataset() {
+            Ok(dataset) => Ok(Parked::Fast { dataset, cache: None, spent: Duration::ZERO }),
+            Err(fault) if self.mode == RandomxMode::Fast || self.huge_pages == HugePages::On => Err(fault),
+            Err(_) => {
+                self.warn_once(&self.seen.light_mode, too_little_memory);
+                Ok(Parked::Light(self.cache()?))
+            }
+        }
+    }
+
+    /// Huge pages may have come free since a dataset had to do without.
+    fn could_be_better(&self, dataset: &Dataset) -> bool {
+        self.wants_huge_pages()
+            && dataset.pages() == Pages::Normal
+            && huge_pages::pool_2_mib().free >= DATASET_PAGES
+    }
+
+    fn dataset(&self) -> Result<Dataset, DeviceError> {
+        let pool = huge_pages::pool_2_mib();
+        if self.wants_huge_pages() {
+            if let Ok(dataset) = Dataset::allocate(Pages::Huge) {
+                return Ok(dataset);
+            }
+            let warning = huge_pages::missing(pool, self.threads);
+            if self.huge_pages == HugePages::On {
+                return Err(DeviceError::Memory(warning.to_string()));
+            }
+            self.warn_once(&self.seen.no_huge_pages, || warning);
+        }
+        // Normal pages are handed out on credit: what is not there ends the process when it is touched.
+        let need = DATASET_BYTES + CACHE_BYTES + SPARE_BYTES;
+        if huge_pages::available_bytes().is_some_and(|available| available < need) {
+            return Err(DeviceError::Memory(too_little_memory().to_string()));
+        }
+        Dataset::allocate(Pages::Normal).map_err(|fault| memory_error(&fault))
+    }
+
+    fn cache(&self) -> Result<Cache, DeviceError> {
+        if self.wants_huge_pages()
+            && let Ok(cache) = Cache::allocate(self.flags, Pages::Huge)
+        {
+            return Ok(cache);
+        }
+        Cache::allocate(self.flags, Pages::Normal).map_err(|fault| memory_error(&fault))
+    }
+
+    /// Fills with one thread on each unit, until done or told to stop.
+    fn fill(&self, dataset: &mut Dataset, cache: &Cache, stop: &dyn Fn() -> bool) -> Result<(), DeviceError> {
+        let fill = dataset.fill(cache).map_err(|fault| memory_error(&fault))?;
+        let stopped = AtomicBool::new(false);
+        let step = || !stopped.load(Ordering::Relaxed) && fill.step();
+        thread::scope(|scope| {
+            let helper = |pu: u32| {
+                let body = move || {
+                    // Without the right place it is slower, not wrong.
+                    let _ = self.topology.pin(pu);
+                    os::lower_priority();
+                    while step() {}
+                };
+                thread::Builder::new().name(format!("dataset-{pu}")).spawn_scoped(scope, body)
+            };
+            let helpers: Vec<_> = self.pus.iter().map_while(|pu| helper(*pu).ok()).collect();
+            let mut progress = Progress { told_percent: 0, memory: self };
+            while helpers.iter().any(|helper| !helper.is_finished()) {
+                stopped.fetch_or(stop(), Ordering::Relaxed);
+                progress.tell(&fill);
+                thread::sleep(POLL);
+            }
+            // Only where no thread at all could be had.
+            while helpers.is_empty() && step() {
+                stopped.fetch_or(stop(), Ordering::Relaxed);
+                progress.tell(&fill);
+            }
+        });
+        fill.finish().map_err(|_| DeviceError::Interrupted)
+    }
+
+    fn wants_huge_pages(&self) -> bool {
+        self.huge_pages != HugePages::Off
+    }
+
+    /// Huge pages that hold dataset and machines, and how many would hold all of them; in pages of 2 MiB.
+    pub(crate) fn huge_pages(&self) -> (u32, u32) {
+        if !self.wants_huge_pages() {
+            return (0, 0);
+        }
+        let seen = &self.seen;
+        let have = seen.dataset_pages.load(Ordering::Relaxed) + seen.machine_pages.load(Ordering::Relaxed);
+        let dataset = if self.mode == RandomxMode::Light { 0 } else { DATASET_PAGES };
+        (have, dataset.saturating_add(self.wanted_machine_pages()))
+    }
+
+    /// Passes a notice on.
+    pub(crate) fn tell(&self, notice: Notice) {
+        (self.notices)(notice);
+    }
+
+    fn wanted_machine_pages(&self) -> u32 {
+        u32::try_from(self.threads).unwrap_or(u32::MAX).saturating_mul(MACHINE_PAGES)
+    }
+
+    fn tell_ready(&self, init: Duration, mode: RandomxMemory) {
+        let (have, want) = self.huge_pages();
+        // No machine exists yet; each takes a huge page if one is left.
+        let machines = self.wanted_machine_pages().min(huge_pages::pool_2_mib().free);
+        self.tell(Notice::DatasetReady(DatasetReady {
+            device: self.device.clone(),
+            init_ms: u64::try_from(init.as_millis()).unwrap_or(u64::MAX),
+            mode,
+            huge_pages_have: (have + machines).min(want),
+            huge_pages_want: want,
+            threads: self.threads,
+        }));
+    }
+
+    fn warn_once(&self, told: &AtomicBool, warning: impl FnOnce() -> Problem) {
+        if !told.swap(true, Ordering::Relaxed) {
+            self.tell(Notice::Warning(warning()));
+        }
+    }
+}
+
+/// Tells how far a fill is, in few words.
+struct Progress<'a> {
+    told_percent: u8,
+    memory: &'a NodeMemory,
+}
+
+impl Progress<'_> {
+    fn tell(&mut self, fill: &Fill<'_>) {
+        let done = fill.done_items() * 100 / fill.total_items().max(1);
+        let done_percent = u8::try_from(done).unwrap_or(100);
+        if done_percent >= self.told_percent + PROGRESS_STEP_PERCENT {
+            self.told_percent = done_percent - done_percent % PROGRESS_STEP_PERCENT;
+            let device = self.memory.device.clone();
+            self.memory.tell(Notice::DatasetProgress { device, done_percent: self.told_percent });
+        }
+    }
+}
+
+fn too_little_memory() -> Problem {
+    let need_mib = (DATASET_BYTES + CACHE_BYTES + SPARE_BYTES) >> 20;
+    let have = huge_pages::available_bytes();
+    let have = have.map_or("unknown".into(), |bytes| format!("{} MiB", bytes >> 20));
+    Problem::warning(
+        "light-mode",
+        "the RandomX dataset does not fit into memory; light mode is many times slower",
+    )
+    .fact(format!("need {need_mib} MiB; available {have}"))
+    .help("end other programs, add memory, or raise the limit of this container")
+}
+
+fn memory_error(fault: &EngineError) -> DeviceError {
+    DeviceError::Memory(fault.to_string())
+}

@@ -1,0 +1,78 @@
+//! What the operating system is asked about threads: where they may run and how important they are.
+#![allow(unsafe_code)]
+
+/// Processing units (operating-system indices) that this thread may run on. `None` when the system does not
+/// say; then nothing is known to be forbidden.
+#[cfg(target_os = "linux")]
+pub(crate) fn allowed_pus() -> Option<Vec<u32>> {
+    // SAFETY: a `cpu_set_t` is plain bits, all zeros is the empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: writes at most the size that is passed; 0 means this thread.
+    let result = unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) };
+    if result != 0 {
+        return None;
+    }
+    let highest = 8 * size_of_val(&set);
+    // SAFETY: the index is below the number of bits in the set.
+    let pus = (0..highest).filter(|&pu| unsafe { libc::CPU_ISSET(pu, &set) });
+    Some(pus.filter_map(|pu| u32::try_from(pu).ok()).collect())
+}
+
+/// Puts the calling thread behind everything interactive: nice 10 and the batch class, which wakes up late
+/// and then runs long. Both are wishes; a system that refuses them mines all the same.
+#[cfg(target_os = "linux")]
+pub(crate) fn lower_priority() {
+    const NICE: libc::c_int = 10;
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: 0 is the calling thread; the parameters are read during the call. On Linux all three act on
+    // the thread, not on the process.
+    unsafe {
+        // Who started the miner with less than that keeps it.
+        if libc::getpriority(libc::PRIO_PROCESS, 0) < NICE {
+            libc::setpriority(libc::PRIO_PROCESS, 0, NICE);
+        }
+        libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn allowed_pus() -> Option<Vec<u32>> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn lower_priority() {}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+
+    /// The kernel's own list is the oracle.
+    #[test]
+    fn allowed_pus_are_the_kernels() {
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
+        let pus = crate::devices::affinity::parse_list(list.trim()).unwrap();
+        assert_eq!(allowed_pus(), Some(pus));
+    }
+
+    #[test]
+    fn priority_falls_for_this_thread_only() {
+        let before = nice_and_policy();
+        let lowered = std::thread::spawn(|| {
+            lower_priority();
+            nice_and_policy()
+        });
+        // 3 is the batch class.
+        assert_eq!(lowered.join().unwrap(), (before.0.max(10), 3));
+        assert_eq!(nice_and_policy(), before);
+    }
+
+    /// As the kernel tells it: fields 19 and 41, counted from 1, of which the second is the name in brackets.
+    fn nice_and_policy() -> (i32, i32) {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        (fields[19 - 3].parse().unwrap(), fields[41 - 3].parse().unwrap())
+    }
+}
