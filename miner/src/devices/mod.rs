@@ -2,7 +2,7 @@
 
 pub mod affinity;
 pub mod cpu;
-mod os;
+pub(crate) mod os;
 pub mod sim;
 pub mod topology;
 

@@ -1,5 +1,7 @@
-//! What the operating system is asked about threads: where they may run and how important they are.
+//! What the operating system is asked about threads and time.
 #![allow(unsafe_code)]
+
+use std::time::Duration;
 
 /// Processing units (operating-system indices) that this thread may run on. `None` when the system does not
 /// say; then nothing is known to be forbidden.
@@ -35,6 +37,37 @@ pub(crate) fn lower_priority() {
     }
 }
 
+/// Processor time that this process has used, in seconds.
+#[cfg(unix)]
+pub(crate) fn process_cpu_seconds() -> f64 {
+    // SAFETY: plain integers, zeros are valid.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: writes the struct that is passed.
+    if unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) } != 0 {
+        return 0.0;
+    }
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    seconds(usage.ru_utime) + seconds(usage.ru_stime)
+}
+
+/// How long ago this process was started. `None` when the system does not say.
+#[cfg(target_os = "linux")]
+pub(crate) fn process_age() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // Field 22, counted from 1; the second is the name in brackets, which may hold anything.
+    let ticks: u64 = stat.rsplit_once(')')?.1.split_whitespace().nth(22 - 3)?.parse().ok()?;
+    // SAFETY: asks for a constant of the system.
+    let ticks_a_second = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).ok()?;
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: writes the struct that is passed.
+    if unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now) } != 0 {
+        return None;
+    }
+    let now = Duration::new(u64::try_from(now.tv_sec).ok()?, u32::try_from(now.tv_nsec).ok()?);
+    let start_ms = (ticks * 1000).checked_div(ticks_a_second)?;
+    Some(now.saturating_sub(Duration::from_millis(start_ms)))
+}
+
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn allowed_pus() -> Option<Vec<u32>> {
     None
@@ -42,6 +75,16 @@ pub(crate) fn allowed_pus() -> Option<Vec<u32>> {
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn lower_priority() {}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn process_age() -> Option<Duration> {
+    None
+}
+
+#[cfg(not(unix))]
+pub(crate) fn process_cpu_seconds() -> f64 {
+    0.0
+}
 
 #[cfg(test)]
 #[cfg(target_os = "linux")]
@@ -55,6 +98,16 @@ mod tests {
         let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
         let pus = crate::devices::affinity::parse_list(list.trim()).unwrap();
         assert_eq!(allowed_pus(), Some(pus));
+    }
+
+    #[test]
+    fn age_and_processor_time_grow() {
+        let (age, cpu) = (process_age().unwrap(), process_cpu_seconds());
+        let until = std::time::Instant::now() + Duration::from_millis(50);
+        while std::time::Instant::now() < until {}
+        assert!(process_age().unwrap() >= age + Duration::from_millis(50));
+        assert!(process_cpu_seconds() > cpu);
+        assert!(age < Duration::from_secs(24 * 3600), "tests do not run for a day");
     }
 
     #[test]

@@ -39,11 +39,10 @@ impl DeviceSource for RandomXSource {
 
     fn open(&self) -> Result<Box<dyn Device>, DeviceError> {
         if let Some(pu) = self.info.pinned_to
-            && let Err(reason) = self.topology.pin(pu)
+            && let Err(reason) = place(&self.topology, pu)
         {
             self.host.engine().tell(Notice::Warning(not_pinned(&self.info, pu, &reason)));
         }
-        os::lower_priority();
         Ok(Box::new(RandomXDevice::new(self.host.worker())))
     }
 
@@ -58,6 +57,15 @@ impl DeviceSource for RandomXSource {
     fn examine(&self, work: &Work, nonce: u64, hash: &Hash) -> Result<Health, Unavailable> {
         check::examine(&self.host, work, nonce, hash)
     }
+}
+
+/// Puts the calling thread on its processing unit and behind everything interactive.
+///
+/// # Errors
+/// Why it could not be pinned; it runs all the same.
+pub(super) fn place(topology: &Topology, pu: u32) -> Result<(), String> {
+    os::lower_priority();
+    topology.pin(pu)
 }
 
 fn not_pinned(info: &DeviceInfo, pu: u32, reason: &str) -> Problem {

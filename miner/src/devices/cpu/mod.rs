@@ -12,7 +12,7 @@ use std::sync::Arc;
 use rminer_algos::randomx::{CACHE_BYTES, DATASET_BYTES, Flags};
 
 use self::device::RandomXSource;
-use self::host::Host;
+use self::host::{Host, Worker};
 use self::memory::NodeMemory;
 use self::plan::{Plan, PlannedThread};
 use super::topology::Topology;
@@ -34,6 +34,16 @@ pub struct CpuSetup {
 }
 
 impl CpuSetup {
+    /// A worker beside the sources', for a caller that feeds its machine itself. Places the calling thread as
+    /// the source of this number does.
+    pub(crate) fn worker(&self, source: usize) -> Result<Worker<NodeMemory>, DeviceError> {
+        let host = self.hosts.first().zip(self.plan.threads.get(source));
+        let (host, thread) = host.ok_or_else(|| DeviceError::Unsupported("no such thread".into()))?;
+        // Without its place it is slower, not wrong.
+        let _ = device::place(&self.topology, thread.pu);
+        Ok(host.worker())
+    }
+
     /// Huge pages that hold datasets and machines now, and how many would hold all of them; in pages of
     /// 2 MiB. Both are 0 when none were asked for.
     pub fn huge_pages(&self) -> (u32, u32) {

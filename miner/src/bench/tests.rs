@@ -1,0 +1,138 @@
+//! Sums of short runs in light mode, against sums that are computed here the slow way.
+
+use std::num::NonZeroU32;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use rminer_algos::Hash;
+use rminer_algos::randomx::LightReference;
+
+use super::*;
+use crate::config::{HugePages, RandomxMode};
+
+fn options(threads: u32, length: BenchLength) -> BenchOptions {
+    let cpu = CpuSettings {
+        threads: NonZeroU32::new(threads),
+        huge_pages: HugePages::Off,
+        randomx_mode: RandomxMode::Light,
+        ..CpuSettings::default()
+    };
+    BenchOptions { cpu, length }
+}
+
+fn silent() -> ProgressSink {
+    Arc::new(|_| {})
+}
+
+fn run_now(options: &BenchOptions) -> Result<BenchResult, BenchError> {
+    run(options, &silent(), &AtomicBool::new(false))
+}
+
+fn last_eight(hash: Hash) -> u64 {
+    u64::from_le_bytes(hash.0[24..].try_into().unwrap())
+}
+
+const HASHES: u32 = 40;
+
+/// The definition, word by word, on the reference engine.
+fn chained_sum() -> u64 {
+    let mut engine = LightReference::default();
+    let mut prefixes: Vec<u64> = Vec::new();
+    let mut sums: Vec<u64> = Vec::new();
+    for nonce in 0..HASHES {
+        let (index, mut blob) = (nonce as usize, [0; 112]);
+        let prefix = if nonce < 2 { 0 } else { prefixes[index - 1] ^ sums[index - 2] };
+        blob[..8].copy_from_slice(&prefix.to_le_bytes());
+        blob[39..43].copy_from_slice(&nonce.to_le_bytes());
+        let value = last_eight(engine.hash_with_key(&[0; 32], &blob).unwrap());
+        sums.push(sums.last().copied().unwrap_or(0) ^ value);
+        prefixes.push(prefix);
+    }
+    *sums.last().unwrap()
+}
+
+fn plain_sum() -> u64 {
+    let mut engine = LightReference::default();
+    (0..HASHES).fold(0, |sum, nonce| {
+        let mut blob = [0; 112];
+        blob[39..43].copy_from_slice(&nonce.to_le_bytes());
+        sum ^ last_eight(engine.hash_with_key(&[0; 32], &blob).unwrap())
+    })
+}
+
+#[test]
+fn one_thread_chains_its_inputs() {
+    let result = run_now(&options(1, BenchLength::Hashes(HASHES.into()))).unwrap();
+    assert_eq!((result.hashes, result.threads, result.vms_per_thread), (HASHES.into(), 1, 1));
+    assert_eq!(result.checksum, Some(format!("{:016x}", chained_sum())));
+    assert!(result.first_hash_ms > 0 && result.seconds > 0.0 && result.rate_hs > 0.0);
+    assert_eq!((result.hugepages_have, result.hugepages_want), (0, 0));
+}
+
+#[test]
+fn several_threads_sum_all_nonces_once() {
+    let threads = std::thread::available_parallelism().unwrap().get();
+    if threads < 2 {
+        eprintln!("SKIPPED: two processing units are needed");
+        return;
+    }
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&heard);
+    let progress: ProgressSink = Arc::new(move |told| sink.lock().unwrap().push(told));
+    let length = BenchLength::Hashes(HASHES.into());
+    let result = run(&options(2, length), &progress, &AtomicBool::new(false)).unwrap();
+    assert_eq!((result.hashes, result.threads), (HASHES.into(), 2));
+    assert_eq!(result.checksum, Some(format!("{:016x}", plain_sum())));
+    let heard = heard.lock().unwrap();
+    let ready = |told: &&BenchProgress| matches!(told, BenchProgress::Notice(Notice::DatasetReady(_)));
+    assert_eq!(heard.iter().filter(ready).count(), 1, "both threads share one memory");
+}
+
+#[test]
+fn time_ends_a_run() {
+    let result = run_now(&options(1, BenchLength::Time(Duration::from_millis(300)))).unwrap();
+    assert!(result.hashes > 0 && result.checksum.is_none());
+    assert!(result.seconds >= 0.3, "{result:?}");
+    let json = serde_json::to_value(&result).unwrap();
+    let names = [
+        "algo",
+        "device",
+        "threads",
+        "vms_per_thread",
+        "init_ms",
+        "first_hash_ms",
+        "hashes",
+        "seconds",
+        "cpu_seconds",
+        "hugepages_have",
+        "hugepages_want",
+        "engine",
+    ];
+    for name in names {
+        assert!(!json[name].is_null(), "{name} is missing in {json}");
+    }
+}
+
+#[test]
+fn stop_ends_a_run() {
+    let stop = Arc::new(AtomicBool::new(false));
+    let begun = Instant::now();
+    let result = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(200));
+            stop.store(true, Ordering::Relaxed);
+        });
+        run(&options(1, BenchLength::Time(Duration::from_secs(3600))), &silent(), &stop)
+    });
+    assert_eq!(result, Err(BenchError::Stopped));
+    assert!(begun.elapsed() < Duration::from_secs(600), "it ran on for its hour");
+}
+
+#[test]
+fn impossible_lengths_are_refused() {
+    for length in [BenchLength::Hashes(0), BenchLength::Hashes(1 << 33), BenchLength::Time(Duration::ZERO)] {
+        assert_eq!(run_now(&options(1, length)), Err(BenchError::Length));
+    }
+    let threads = options(4000, BenchLength::Hashes(1));
+    assert!(matches!(run_now(&threads), Err(BenchError::Device(DeviceError::Unsupported(_)))));
+}
