@@ -6,17 +6,25 @@
 pub mod backoff;
 #[doc(hidden)]
 pub mod bugs;
+#[cfg(feature = "shell")]
+pub mod connect;
 pub mod dialect;
 pub mod endpoint;
 pub mod envelope;
+#[cfg(feature = "shell")]
+pub mod http;
 pub mod job;
 pub mod ledger;
 pub mod line;
 pub mod pool;
+#[cfg(feature = "shell")]
+mod proxy;
 pub mod rng;
 pub mod session;
 pub mod supervisor;
 pub mod text;
+#[cfg(feature = "shell")]
+pub mod tls;
 
 pub use endpoint::{
     Credentials, Host, Login, PoolConfig, PoolConfigError, PoolUrl, Protocol, Proxy, RedirectPolicy,

@@ -1,0 +1,254 @@
+//! JSON-RPC of a node over HTTP/1.1: requests side by side, connections kept, logins by digest or basic.
+//!
+//! Redirects are not followed, cookies not kept and proxies of the environment not looked at: requests go to the
+//! configured server and nowhere else.
+
+mod auth;
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT, WWW_AUTHENTICATE};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use thiserror::Error;
+
+use crate::connect::{DialError, Dialer, Path, Route, system_words};
+use crate::dialect::HttpRequest;
+use crate::endpoint::{PoolConfig, PoolUrl};
+use crate::text::clean;
+
+use auth::{Auth, Credentials};
+
+/// Longest answer that is read.
+pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+/// Longest body of an answer that only asks for a login.
+const MAX_CHALLENGE_BYTES: usize = 64 * 1024;
+/// Longest head of an answer; also what is read at once.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+/// Connections kept for the next request.
+const MAX_IDLE: usize = 4;
+/// A request is sent again this often because of its login: once for the challenge, once for a stale nonce.
+const MAX_LOGINS: usize = 2;
+
+/// Requests to one node.
+pub struct HttpClient {
+    dialer: Arc<Dialer>,
+    route: Route,
+    /// What stands before the path of each request.
+    prefix: String,
+    credentials: Option<Credentials>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// Why a request has no answer, in words for people.
+#[derive(Debug, Error)]
+pub enum HttpError {
+    /// No connection.
+    #[error("{0}")]
+    Dial(#[from] DialError),
+    /// The node wants a login and none is configured.
+    #[error("the node asks for a login: write it as daemon+http://USER:PASS@HOST:PORT")]
+    LoginMissing,
+    /// The node does not take the login.
+    #[error("the node refuses the login of user {0:?}")]
+    LoginRefused(String),
+    /// The only way to log in would show the password to everybody on the way.
+    #[error(
+        "the node takes the password only in the clear, which the network could read: use daemon+https://, or its digest login"
+    )]
+    LoginInTheClear,
+    /// The node wants a kind of login that is not spoken here.
+    #[error("the node asks for a kind of login that rminer does not speak: {0}")]
+    LoginUnknown(String),
+    /// Something else answered.
+    #[error("the server does not speak HTTP on this port{hint}", hint = if *.plain { "; if it speaks TLS there, use daemon+https://" } else { "" })]
+    NotHttp {
+        /// Whether the connection was not encrypted.
+        plain: bool,
+    },
+    /// An answer over [`MAX_BODY_BYTES`].
+    #[error("the node's answer is longer than {} MiB", MAX_BODY_BYTES / (1024 * 1024))]
+    TooLarge,
+    /// No answer in time.
+    #[error("no answer from the node within {:.0} s", .0.as_secs_f64())]
+    TimedOut(Duration),
+    /// The connection ended before the answer.
+    #[error("the node closed the connection without an answer")]
+    Closed,
+    /// The connection broke.
+    #[error("the connection to the node broke: {0}")]
+    Network(String),
+}
+
+/// A kept connection with the state of its login: a Monero node counts nonces for each connection apart.
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    auth: Auth,
+}
+
+impl HttpClient {
+    /// For the node of `pool`, with the login in its address.
+    pub fn new(dialer: Arc<Dialer>, pool: &PoolConfig) -> Self {
+        Self {
+            dialer,
+            route: Route::to_pool(pool),
+            prefix: pool.url.path().to_owned(),
+            credentials: pool.url.login().map(Credentials::from_login),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Sends a request and gives status and body of the answer.
+    ///
+    /// # Errors
+    /// [`HttpError`]; a status that is not 200 is none, but one that asks for a login in vain is.
+    pub async fn exchange(&self, request: &HttpRequest) -> Result<(u16, Bytes), HttpError> {
+        let limit = request.timeout * self.route.patience();
+        match tokio::time::timeout(limit, self.on_some_connection(request)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(HttpError::TimedOut(limit)),
+        }
+    }
+
+    async fn on_some_connection(&self, request: &HttpRequest) -> Result<(u16, Bytes), HttpError> {
+        if let Some(connection) = self.kept() {
+            // A kept connection may have ended, or its login run out, just when the request went out. All that a
+            // node is asked here may be asked twice: it knows a block that it already has.
+            match self.on(connection, request).await {
+                Err(HttpError::Closed | HttpError::Network(_) | HttpError::LoginRefused(_)) => {
+                    self.forget_kept();
+                }
+                outcome => return outcome,
+            }
+        }
+        self.on(self.connect(Auth::None).await?, request).await
+    }
+
+    async fn on(&self, mut connection: Connection, request: &HttpRequest) -> Result<(u16, Bytes), HttpError> {
+        let uri = format!("{}{}", self.prefix, request.path);
+        for login in 0..=MAX_LOGINS {
+            let message = self.message(&mut connection.auth, &uri, request)?;
+            let response = connection.sender.send_request(message).await.map_err(|e| self.error(&e))?;
+            if response.status() != StatusCode::UNAUTHORIZED {
+                let answer = self.read(response, MAX_BODY_BYTES).await?;
+                self.keep(connection).await;
+                return Ok(answer);
+            }
+            let credentials = self.credentials.as_ref().ok_or(HttpError::LoginMissing)?;
+            let challenges = response.headers().get_all(WWW_AUTHENTICATE).iter();
+            let auth = connection.auth.challenged(challenges, self.is_private())?;
+            if login == MAX_LOGINS {
+                return Err(HttpError::LoginRefused(clean(credentials.user())));
+            }
+            let auth = auth.ok_or_else(|| HttpError::LoginRefused(clean(credentials.user())))?;
+            connection.auth = auth;
+            self.read(response, MAX_CHALLENGE_BYTES).await?;
+            if connection.sender.ready().await.is_err() {
+                connection = self.connect(connection.auth).await?;
+            }
+        }
+        Err(HttpError::Closed)
+    }
+
+    async fn connect(&self, auth: Auth) -> Result<Connection, HttpError> {
+        let stream = self.dialer.dial(&self.route, &mut Path::default()).await?;
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(MAX_HEAD_BYTES)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|e| self.error(&e))?;
+        // Ends by itself when the sender and the last answer are dropped.
+        tokio::spawn(connection);
+        Ok(Connection { sender, auth })
+    }
+
+    fn message(
+        &self,
+        auth: &mut Auth,
+        uri: &str,
+        request: &HttpRequest,
+    ) -> Result<Request<Full<Bytes>>, HttpError> {
+        let builder = match &request.body {
+            Some(_) => Request::post(uri).header(CONTENT_TYPE, "application/json"),
+            None => Request::get(uri),
+        };
+        let mut builder = builder
+            .header(HOST, self.route.to_string())
+            .header(USER_AGENT, concat!("rminer/", env!("CARGO_PKG_VERSION")));
+        if let Some(credentials) = &self.credentials
+            && let Some(login) = auth.respond(credentials, uri, request.body.as_deref())?
+        {
+            let mut login = HeaderValue::try_from(login).map_err(|e| HttpError::Network(e.to_string()))?;
+            login.set_sensitive(true);
+            builder = builder.header(AUTHORIZATION, login);
+        }
+        let body = request.body.clone().unwrap_or_default();
+        builder.body(Full::from(body)).map_err(|e| HttpError::Network(e.to_string()))
+    }
+
+    async fn read(&self, response: Response<Incoming>, limit: usize) -> Result<(u16, Bytes), HttpError> {
+        let status = response.status().as_u16();
+        let body = response.into_body();
+        if body.size_hint().lower() > limit as u64 {
+            return Err(HttpError::TooLarge);
+        }
+        match Limited::new(body, limit).collect().await {
+            Ok(body) => Ok((status, body.to_bytes())),
+            Err(fault) if fault.is::<LengthLimitError>() => Err(HttpError::TooLarge),
+            Err(fault) => match fault.downcast_ref::<hyper::Error>() {
+                Some(fault) => Err(self.error(fault)),
+                None => Err(HttpError::Network(clean(&fault.to_string()))),
+            },
+        }
+    }
+
+    fn kept(&self) -> Option<Connection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|connection| connection.sender.is_ready());
+        idle.pop()
+    }
+
+    async fn keep(&self, mut connection: Connection) {
+        // Not ready means that the node closes after each answer.
+        if connection.sender.ready().await.is_ok() {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            if idle.len() < MAX_IDLE {
+                idle.push(connection);
+            }
+        }
+    }
+
+    fn forget_kept(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Whether nobody on the way can read along.
+    fn is_private(&self) -> bool {
+        self.route.tls.is_some() || self.route.host.is_loopback() || self.route.host.is_onion()
+    }
+
+    fn error(&self, fault: &hyper::Error) -> HttpError {
+        if fault.is_parse() {
+            return HttpError::NotHttp { plain: self.route.tls.is_none() };
+        }
+        if fault.is_incomplete_message() || fault.is_closed() || fault.is_canceled() {
+            return HttpError::Closed;
+        }
+        let source = std::error::Error::source(fault);
+        match source.and_then(|source| source.downcast_ref::<io::Error>()) {
+            Some(fault) => HttpError::Network(system_words(fault)),
+            None => HttpError::Network(clean(&fault.to_string())),
+        }
+    }
+}
+
+/// Whether `url` names a server that is asked over HTTP.
+pub fn is_http(url: &PoolUrl) -> bool {
+    use crate::endpoint::Transport;
+    matches!(url.transport(), Transport::Http | Transport::Https)
+}
