@@ -1,8 +1,12 @@
 //! The program: what was typed becomes settings, settings become pools and devices, and the engine joins them.
 
 pub mod bench;
+pub mod cli;
+mod commands;
 pub mod config;
 pub mod devices;
 pub mod engine;
 pub mod exit;
 pub mod problem;
+mod suggest;
+pub mod wallet;

@@ -1,0 +1,125 @@
+//! Commands and global options.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use super::{foreign, options};
+use crate::config::keys::Group;
+
+/// All options of a command that mines.
+pub(super) const MINING: &[Group] =
+    &[Group::Algorithm, Group::Pool, Group::Connection, Group::Device, Group::Watching, Group::Running];
+
+const AFTER_HELP: &str =
+    "Run `rminer help COMMAND` for a command, `rminer COMMAND --help` for every option of it.";
+
+/// What was typed, apart from the options of mining, which [`super::flags`] reads.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rminer",
+    version,
+    about = "Mine with CPUs, measure what they can do, without fee",
+    after_help = AFTER_HELP,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// Options that every command has.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command has.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Config file [default: $XDG_CONFIG_HOME/rminer/config.toml] [env: RMINER_CONFIG]
+    #[arg(short, long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// Say more; -vv shows pool traffic with secrets hidden
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// Colour (NO_COLOR is honoured)
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = ColorWhen::Auto, global = true)]
+    pub color: ColorWhen,
+    /// Print machine-readable JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// Values of `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List algorithms, their spellings and their coins
+    Algos,
+    /// Check, show, create or convert a config file
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print shell completions
+    Completions {
+        /// Shell to print them for
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The commands about the config file.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check a config file and show everything that is wrong with it
+    Check {
+        /// File to check; without it the one that would be used
+        file: Option<PathBuf>,
+    },
+    /// Show the settings that flags, environment and file come to, secrets hidden
+    Show {
+        /// Say where each value comes from
+        #[arg(long)]
+        origin: bool,
+    },
+    /// Print a commented config file; options that are given are filled in
+    Init,
+    /// Print the config file that an xmrig config.json means
+    Migrate {
+        /// The JSON file
+        file: PathBuf,
+    },
+}
+
+/// The whole command line.
+pub fn command() -> clap::Command {
+    Cli::command().mut_subcommand("config", |config| {
+        config.mut_subcommand("show", mining_options).mut_subcommand("init", mining_options)
+    })
+}
+
+/// Adds all that a command that mines can be told.
+fn mining_options(command: clap::Command) -> clap::Command {
+    let command = command.args_override_self(true).args(options::args(MINING)).args(foreign::args());
+    // Listed before the global options.
+    command.next_help_heading("Options")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        command().debug_assert();
+    }
+}

@@ -1,0 +1,18 @@
+//! One file for each command. A command gets its options and the [`Context`] of the call, and says how the
+//! program ends.
+
+mod algos;
+mod completions;
+mod config;
+
+use crate::cli::{Command, Context};
+use crate::exit::Exit;
+
+/// Runs a command.
+pub(crate) fn run(command: Command, context: &Context<'_>) -> Exit {
+    match command {
+        Command::Algos => algos::run(context),
+        Command::Config(command) => config::run(command, context),
+        Command::Completions { shell } => completions::run(shell, context),
+    }
+}

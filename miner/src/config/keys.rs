@@ -1,0 +1,452 @@
+//! Every setting by name: one row says its flag, its environment variable, its key in the file and its help.
+//!
+//! Command line, environment, file, `config show` and `config init` are all driven by [`KEYS`], so a new
+//! setting is one row here, one field of [`super::Settings`] and one line where it is resolved.
+
+/// A setting, whatever it was written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "each is described by its row of KEYS")]
+pub enum Setting {
+    Algo,
+    Pool,
+    User,
+    Pass,
+    PassFile,
+    UserPass,
+    Worker,
+    UserIsAccount,
+    Tls,
+    TlsPin,
+    TlsTrust,
+    Proxy,
+    Nicehash,
+    Keepalive,
+    Redirect,
+    Daemon,
+    Devices,
+    Threads,
+    Affinity,
+    Intensity,
+    HugePages,
+    RandomxMode,
+    Ui,
+    StatsInterval,
+    LogFile,
+    LogFormat,
+    DryRun,
+    TimeLimit,
+    Retries,
+}
+
+/// What a setting is about. Commands take whole groups; help shows them together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// What to compute.
+    Algorithm,
+    /// Where to mine, and as whom.
+    Pool,
+    /// How to get there.
+    Connection,
+    /// What to compute with.
+    Device,
+    /// What to see of it.
+    Watching,
+    /// When to stop.
+    Running,
+}
+
+impl Group {
+    /// Heading in the help.
+    pub fn heading(self) -> &'static str {
+        match self {
+            Self::Algorithm | Self::Pool => "Work",
+            Self::Connection => "Connection",
+            Self::Device => "Devices",
+            Self::Watching => "Watching",
+            Self::Running => "Running",
+        }
+    }
+}
+
+/// The form that a setting has in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A string.
+    Text,
+    /// `true`, `false`, or for three-way settings `"auto"`.
+    Switch,
+    /// A whole number, or a word that stands for one.
+    Number,
+    /// A whole number, a word, or a list of whole numbers.
+    NumberOrList,
+}
+
+/// One row of [`KEYS`].
+#[derive(Debug)]
+pub struct Key {
+    /// Which setting this is.
+    pub setting: Setting,
+    /// What it is about.
+    pub group: Group,
+    /// Long flag without the dashes; also the identifier of the argument.
+    pub flag: &'static str,
+    /// Short flag.
+    pub short: Option<char>,
+    /// Other long flags; the first is shown.
+    pub aliases: &'static [&'static str],
+    /// What the value is called in the help; `None` for switches.
+    pub value: Option<&'static str>,
+    /// Words that are taken, where only a few are.
+    pub words: &'static [&'static str],
+    /// Dotted key in the file, `None` where a file may not set it.
+    pub file: Option<&'static str>,
+    /// Form in the file.
+    pub form: Form,
+    /// Whether each pool may have its own.
+    pub per_pool: bool,
+    /// Whether `RMINER_…` may set it.
+    pub env: bool,
+    /// Whether messages must hide the value.
+    pub secret: bool,
+    /// Whether help leaves it out.
+    pub hidden: bool,
+    /// What happens without it, as text; empty when it goes without saying.
+    pub default: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+    /// Further lines for the long help and for the comments of a new file.
+    pub more: &'static str,
+}
+
+impl Key {
+    /// The row of a setting.
+    pub fn of(setting: Setting) -> &'static Self {
+        // Every variant has a row; a test says so, and the first row is as good as any if one were missing.
+        KEYS.iter().find(|key| key.setting == setting).unwrap_or(&KEYS[0])
+    }
+
+    /// Name of the environment variable, if there is one.
+    pub fn env_name(&self) -> Option<String> {
+        self.env.then(|| format!("RMINER_{}", self.flag.replace('-', "_").to_uppercase()))
+    }
+
+    /// Last part of the key in the file.
+    pub fn file_name(&self) -> Option<&'static str> {
+        self.file.map(|path| path.rsplit('.').next().unwrap_or(path))
+    }
+
+    const fn new(setting: Setting, group: Group, flag: &'static str, help: &'static str) -> Self {
+        Self {
+            setting,
+            group,
+            flag,
+            short: None,
+            aliases: &[],
+            value: None,
+            words: &[],
+            file: None,
+            form: Form::Text,
+            per_pool: false,
+            env: true,
+            secret: false,
+            hidden: false,
+            default: "",
+            help,
+            more: "",
+        }
+    }
+
+    const fn short(mut self, short: char) -> Self {
+        self.short = Some(short);
+        self
+    }
+
+    const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    const fn value(mut self, name: &'static str) -> Self {
+        self.value = Some(name);
+        self
+    }
+
+    const fn words(mut self, words: &'static [&'static str]) -> Self {
+        self.words = words;
+        self
+    }
+
+    const fn switch(mut self) -> Self {
+        self.form = Form::Switch;
+        self.words = SWITCH;
+        self
+    }
+
+    const fn file(mut self, key: &'static str, form: Form) -> Self {
+        self.file = Some(key);
+        self.form = form;
+        self
+    }
+
+    const fn per_pool(mut self) -> Self {
+        self.per_pool = true;
+        self
+    }
+
+    const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
+    const fn no_env(mut self) -> Self {
+        self.env = false;
+        self
+    }
+
+    const fn hidden(mut self) -> Self {
+        self.hidden = true;
+        self.env = false;
+        self
+    }
+
+    const fn default(mut self, default: &'static str) -> Self {
+        self.default = default;
+        self
+    }
+
+    const fn more(mut self, more: &'static str) -> Self {
+        self.more = more;
+        self
+    }
+}
+
+const SWITCH: &[&str] = &["on", "off"];
+const TOGGLE: &[&str] = &["auto", "on", "off"];
+
+/// All settings, in the order of help and file.
+pub const KEYS: &[Key] = &[
+    Key::new(Setting::Algo, Group::Algorithm, "algo", "Algorithm to mine; `rminer algos` lists them")
+        .short('a')
+        .aliases(&["algorithm", "coin"])
+        .value("ALGO")
+        .file("algo", Form::Text)
+        .default("randomx")
+        .more("Every usual spelling is taken, such as rx/0 or the name of the coin."),
+    Key::new(Setting::Pool, Group::Pool, "pool", "Pool to mine to; repeat it to add fallback pools in order")
+        .short('o')
+        .aliases(&["url", "server"])
+        .value("URL")
+        .file("pool.url", Form::Text)
+        .more(
+            "stratum+tcp://HOST:PORT, stratum+tls://HOST:PORT (encrypted), or daemon+http://HOST:PORT for solo \
+             mining with your own node. Without a scheme the connection is plain. Options of a pool (--user, \
+             --pass, --worker, --tls, ...) belong to the --pool before them, or to all pools when they stand \
+             before the first.",
+        ),
+    Key::new(Setting::User, Group::Pool, "user", "Wallet address or pool account")
+        .short('u')
+        .aliases(&["wallet", "username"])
+        .value("NAME")
+        .file("user", Form::Text)
+        .per_pool()
+        .more("A Monero address is checked offline before anything starts."),
+    Key::new(Setting::Pass, Group::Pool, "pass", "Pool password")
+        .short('p')
+        .aliases(&["password"])
+        .value("WORD")
+        .file("pass", Form::Text)
+        .per_pool()
+        .secret()
+        .default("x")
+        .more("Others can see a command line; RMINER_PASS and --pass-file keep a password to yourself."),
+    Key::new(Setting::PassFile, Group::Pool, "pass-file", "File whose first line is the pool password")
+        .aliases(&["password-file"])
+        .value("FILE")
+        .file("pass_file", Form::Text)
+        .per_pool(),
+    Key::new(Setting::UserPass, Group::Pool, "userpass", "User and password in one, as USER:PASS")
+        .short('O')
+        .value("USER:PASS")
+        .no_env()
+        .per_pool()
+        .secret(),
+    Key::new(Setting::Worker, Group::Pool, "worker", "Name of this rig at the pool")
+        .short('w')
+        .aliases(&["rig-id"])
+        .value("NAME")
+        .file("worker", Form::Text)
+        .per_pool(),
+    Key::new(
+        Setting::UserIsAccount,
+        Group::Pool,
+        "user-is-account",
+        "Do not check --user: the pool wants an account name",
+    )
+    .file("user_is_account", Form::Switch)
+    .words(SWITCH)
+    .per_pool()
+    .default("off"),
+    Key::new(Setting::Tls, Group::Connection, "tls", "Encrypt the connection, whatever the URL says")
+        .aliases(&["ssl"])
+        .words(SWITCH)
+        .file("tls", Form::Switch)
+        .per_pool()
+        .more("The server's certificate is verified; see --tls-pin and --tls-trust for pools that have none."),
+    Key::new(Setting::TlsPin, Group::Connection, "tls-pin", "Accept exactly the certificate with this SHA-256")
+        .aliases(&["tls-fingerprint"])
+        .value("HEX")
+        .file("tls_pin", Form::Text)
+        .per_pool()
+        .more("When a certificate cannot be verified, the message shows the pin to paste here."),
+    Key::new(Setting::TlsTrust, Group::Connection, "tls-trust", "Which certificates to trust")
+        .value("HOW")
+        .words(&["ca", "tofu"])
+        .file("tls_trust", Form::Text)
+        .per_pool()
+        .default("ca")
+        .more(
+            "ca: those of known authorities. tofu (trust on first use): an unknown one is remembered, and from \
+             then on no other is taken.",
+        ),
+    Key::new(Setting::Proxy, Group::Connection, "proxy", "SOCKS5 proxy, such as socks5://127.0.0.1:9050 for Tor")
+        .short('x')
+        .value("URL")
+        .file("proxy", Form::Text)
+        .per_pool()
+        .default("off")
+        .more("Names of pools are resolved by the proxy. `off` goes there directly."),
+    Key::new(Setting::Nicehash, Group::Connection, "nicehash", "A part of the nonce belongs to the pool")
+        .words(TOGGLE)
+        .file("nicehash", Form::Switch)
+        .per_pool()
+        .default("auto")
+        .more("Normally seen from the pool's messages."),
+    Key::new(Setting::Keepalive, Group::Connection, "keepalive", "Send a sign of life in silence")
+        .short('k')
+        .words(TOGGLE)
+        .file("keepalive", Form::Switch)
+        .per_pool()
+        .default("auto")
+        .more("Normally done where the pool allows it."),
+    Key::new(
+        Setting::Redirect,
+        Group::Connection,
+        "redirect",
+        "Where the pool may send us: same-host, same-domain or any",
+    )
+    .value("WHERE")
+    .words(&["same-host", "same-domain", "any"])
+    .file("redirect", Form::Text)
+    .per_pool()
+    .default("same-host")
+    .more("Another host is only followed over TLS with a verified certificate."),
+    Key::new(Setting::Daemon, Group::Connection, "daemon", "The pool is a Monero node: daemon+http://")
+        .per_pool()
+        .switch()
+        .hidden(),
+    Key::new(Setting::Devices, Group::Device, "devices", "Devices to use: cpu, gpu, all, or ids such as cpu0,gpu1")
+        .short('d')
+        .value("LIST")
+        .file("devices", Form::Text)
+        .default("auto"),
+    Key::new(Setting::Threads, Group::Device, "threads", "CPU threads")
+        .short('t')
+        .aliases(&["cpu-threads"])
+        .value("N")
+        .file("cpu.threads", Form::NumberOrList)
+        .default("auto")
+        .more(
+            "auto: from caches and topology. A list such as 0,2,4 pins one thread to each of these processors.",
+        ),
+    Key::new(Setting::Affinity, Group::Device, "affinity", "Processors to pin threads to: 0,2,4-7 or a hex mask")
+        .aliases(&["cpu-affinity"])
+        .value("LIST")
+        .file("cpu.affinity", Form::NumberOrList)
+        .default("auto"),
+    Key::new(Setting::Intensity, Group::Device, "intensity", "How much to use, 1 to 10; lower leaves more to you")
+        .short('i')
+        .value("N")
+        .file("cpu.intensity", Form::Number)
+        .default("10")
+        .more("CPU: tenths of the threads that fit. Mining threads always have low priority."),
+    Key::new(Setting::HugePages, Group::Device, "huge-pages", "Huge pages for RandomX")
+        .value("MODE")
+        .words(&["auto", "on", "off", "1g"])
+        .file("cpu.huge_pages", Form::Text)
+        .default("auto")
+        .more("auto: if there are any. on: not without. off: do not ask, do not warn. 1g: pages of 1 GiB."),
+    Key::new(Setting::RandomxMode, Group::Device, "randomx-mode", "RandomX with its 2080 MiB dataset or without")
+        .value("MODE")
+        .words(&["auto", "fast", "light"])
+        .file("cpu.randomx_mode", Form::Text)
+        .default("auto")
+        .more("light needs 256 MiB and is several times slower."),
+    Key::new(Setting::Ui, Group::Watching, "ui", "What to print while mining")
+        .value("KIND")
+        .words(&["lines", "json", "quiet"])
+        .file("ui", Form::Text)
+        .default("lines")
+        .more("quiet prints the start banner, warnings and errors."),
+    Key::new(Setting::StatsInterval, Group::Watching, "stats-interval", "Time between hashrate lines")
+        .aliases(&["print-time"])
+        .value("TIME")
+        .file("stats_interval", Form::Number)
+        .default("60s")
+        .more("A number is seconds. `off` prints none."),
+    Key::new(Setting::LogFile, Group::Watching, "log-file", "Append the log to this file as well")
+        .short('l')
+        .value("FILE")
+        .file("log.file", Form::Text),
+    Key::new(Setting::LogFormat, Group::Watching, "log-format", "Form of the log")
+        .value("FORM")
+        .words(&["text", "json"])
+        .file("log.format", Form::Text)
+        .default("text"),
+    Key::new(
+        Setting::DryRun,
+        Group::Running,
+        "dry-run",
+        "Check everything that can be checked without mining, then exit",
+    )
+    .switch()
+    .no_env(),
+    Key::new(Setting::TimeLimit, Group::Running, "time-limit", "Stop after this long, such as 90s, 2h")
+        .value("TIME")
+        .file("time_limit", Form::Number)
+        .default("never"),
+    Key::new(Setting::Retries, Group::Running, "retries", "Give up after N failed rounds through all pools")
+        .short('r')
+        .value("N")
+        .file("retries", Form::Number)
+        .default("never"),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_setting_has_one_row_and_names_of_its_own() {
+        for key in KEYS {
+            assert_eq!(Key::of(key.setting).flag, key.flag);
+        }
+        let settings: BTreeSet<_> = KEYS.iter().map(|key| key.setting).collect();
+        assert_eq!(settings.len(), KEYS.len());
+        assert_eq!(settings.len(), Setting::Retries as usize + 1, "a setting without a row");
+        let flags: Vec<_> = KEYS.iter().flat_map(|key| key.aliases.iter().chain([&key.flag])).collect();
+        assert_eq!(flags.iter().collect::<BTreeSet<_>>().len(), flags.len(), "{flags:?}");
+        let shorts: Vec<_> = KEYS.iter().filter_map(|key| key.short).collect();
+        assert_eq!(shorts.iter().collect::<BTreeSet<_>>().len(), shorts.len(), "{shorts:?}");
+        let files: Vec<_> = KEYS.iter().filter_map(|key| key.file).collect();
+        assert_eq!(files.iter().collect::<BTreeSet<_>>().len(), files.len(), "{files:?}");
+    }
+
+    #[test]
+    fn environment_names_follow_the_flags() {
+        assert_eq!(Key::of(Setting::TlsPin).env_name().as_deref(), Some("RMINER_TLS_PIN"));
+        assert_eq!(Key::of(Setting::UserPass).env_name(), None);
+        assert_eq!(Key::of(Setting::LogFile).file_name(), Some("file"));
+    }
+}

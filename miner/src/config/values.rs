@@ -1,0 +1,322 @@
+//! Texts of single settings to what they mean. Each fault says what is wrong and what to write instead.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use rminer_algos::{Algorithm, registry};
+
+use super::resolved::{DevicePattern, DeviceSelection};
+use crate::suggest::closest;
+use crate::wallet::looks_like_wallet;
+
+/// Most threads, and highest processor number plus one, that are believed.
+pub(super) const MAX_PROCESSORS: u32 = 4096;
+/// Longest time that is taken anywhere.
+const MAX_SECONDS: u64 = 366 * 24 * 3600;
+
+/// Why a text is not a value of its setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// Ends the sentence that begins with the setting: "is not a …".
+    pub why: String,
+    /// What to write instead.
+    pub help: String,
+}
+
+fn fault<T>(why: impl Into<String>, help: impl Into<String>) -> Result<T, Fault> {
+    Err(Fault { why: why.into(), help: help.into() })
+}
+
+/// An algorithm, in any spelling.
+pub(super) fn algorithm(text: &str) -> Result<&'static Algorithm, Fault> {
+    if let Some(found) = registry::find(text) {
+        return Ok(found);
+    }
+    if looks_like_wallet(text) {
+        return fault("is a wallet address, not an algorithm", "give the wallet as --user");
+    }
+    let spellings: Vec<&str> = registry::ALGORITHMS
+        .iter()
+        .flat_map(|known| known.aliases.iter().chain([&known.name]).copied())
+        .collect();
+    let names: Vec<&str> = registry::ALGORITHMS.iter().map(|known| known.name).collect();
+    let names = format!("this version has {}; `rminer algos` says more", names.join(", "));
+    let why = "is not an algorithm of this version";
+    match closest(text, &spellings) {
+        Some(similar) => fault(why, format!("did you mean `{similar}`? {names}")),
+        None => fault(why, names),
+    }
+}
+
+/// One of a few words.
+pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Fault> {
+    let wanted = text.trim().to_ascii_lowercase();
+    if let Some((_, value)) = words.iter().find(|(word, _)| *word == wanted) {
+        return Ok(*value);
+    }
+    let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    let all = format!("possible values: {}", names.join(", "));
+    match closest(text, &names) {
+        Some(similar) => fault("is not a value it takes", format!("did you mean `{similar}`? {all}")),
+        None => fault("is not a value it takes", all),
+    }
+}
+
+/// On or off.
+pub(super) fn switch(text: &str) -> Result<bool, Fault> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "on" | "true" | "yes" | "1" => Ok(true),
+        "off" | "false" | "no" | "0" => Ok(false),
+        _ => fault("is neither on nor off", "write on or off"),
+    }
+}
+
+/// What `--threads` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Threads {
+    /// As many as fit.
+    Auto,
+    /// So many.
+    Count(NonZeroU32),
+    /// One on each of these processors.
+    On(Vec<u32>),
+}
+
+/// Number of threads, or the processors that have one each.
+pub(super) fn threads(text: &str) -> Result<Threads, Fault> {
+    let text = text.trim();
+    if text.eq_ignore_ascii_case("auto") {
+        return Ok(Threads::Auto);
+    }
+    if text.contains(',') {
+        return processors(text).map(Threads::On);
+    }
+    match text.parse::<u32>().ok().filter(|&count| count <= MAX_PROCESSORS).and_then(NonZeroU32::new) {
+        Some(count) => Ok(Threads::Count(count)),
+        None => fault(
+            format!("is not a number of threads from 1 to {MAX_PROCESSORS}"),
+            "leave it out for as many threads as the caches feed; `rminer devices` says how many",
+        ),
+    }
+}
+
+/// Processors by list (`0,2,4-7`) or hexadecimal mask (`0x55`); `None` for `auto`.
+pub(super) fn affinity(text: &str) -> Result<Option<Vec<u32>>, Fault> {
+    let text = text.trim();
+    if text.eq_ignore_ascii_case("auto") {
+        return Ok(None);
+    }
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => mask(digits).map(Some),
+        None => processors(text).map(Some),
+    }
+}
+
+const PROCESSORS_HELP: &str = "write processor numbers such as 0,2,4-7, or a mask such as 0x55";
+
+fn mask(digits: &str) -> Result<Vec<u32>, Fault> {
+    if digits.is_empty() || digits.len() > MAX_PROCESSORS as usize / 4 {
+        return fault("is not a mask of processors", PROCESSORS_HELP);
+    }
+    let mut found = Vec::new();
+    for (place, digit) in (0_u32..).zip(digits.chars().rev()) {
+        let Some(bits) = digit.to_digit(16) else {
+            return fault(format!("has `{digit}` in its mask, which is no hex digit"), PROCESSORS_HELP);
+        };
+        found.extend((0..4).filter(|bit| bits >> bit & 1 == 1).map(|bit| 4 * place + bit));
+    }
+    if found.is_empty() { fault("is a mask without any processor", PROCESSORS_HELP) } else { Ok(found) }
+}
+
+fn processors(text: &str) -> Result<Vec<u32>, Fault> {
+    let mut found: Vec<u32> = Vec::new();
+    for part in text.strip_suffix(',').unwrap_or(text).split(',') {
+        let (first, last) = part.trim().split_once('-').unwrap_or((part.trim(), part.trim()));
+        let number = |text: &str| text.trim().parse::<u32>().ok().filter(|&number| number < MAX_PROCESSORS);
+        let (Some(first), Some(last)) = (number(first), number(last)) else {
+            return fault(format!("has `{part}` where a processor number should be"), PROCESSORS_HELP);
+        };
+        if first > last {
+            return fault(format!("counts backwards in `{part}`"), PROCESSORS_HELP);
+        }
+        for processor in first..=last {
+            if found.contains(&processor) {
+                return fault(format!("names processor {processor} twice"), PROCESSORS_HELP);
+            }
+            found.push(processor);
+        }
+    }
+    Ok(found)
+}
+
+/// 1 to 10.
+pub(super) fn intensity(text: &str) -> Result<u8, Fault> {
+    match text.trim().parse::<u8>() {
+        Ok(tenths @ 1..=10) => Ok(tenths),
+        _ => fault("is not a number from 1 to 10", "10 uses all that fits, 5 half of it"),
+    }
+}
+
+/// Rounds; `None` for `never`.
+pub(super) fn retries(text: &str) -> Result<Option<NonZeroU32>, Fault> {
+    let text = text.trim();
+    if text.eq_ignore_ascii_case("never") {
+        return Ok(None);
+    }
+    match text.parse::<u32>().ok().and_then(NonZeroU32::new) {
+        Some(rounds) => Ok(Some(rounds)),
+        None => fault("is not a number of rounds from 1 up", "write never, or leave it out, to try for ever"),
+    }
+}
+
+/// A time such as `90`, `90s`, `1h30m`; `None` for `off` and `never`.
+pub(super) fn time(text: &str) -> Result<Option<Duration>, Fault> {
+    let text = text.trim().to_ascii_lowercase();
+    if ["off", "never"].contains(&text.as_str()) {
+        return Ok(None);
+    }
+    match seconds(&text) {
+        Some(0) => fault("is no time at all", "write a time such as 90s, 5m or 2h, or `off`"),
+        Some(seconds) if seconds <= MAX_SECONDS => Ok(Some(Duration::from_secs(seconds))),
+        Some(_) => fault("is longer than a year", "write a time such as 90s, 5m or 2h, or `off`"),
+        None => {
+            fault("is not a time", "write a time such as 90s, 5m, 1h30m or 2d; a number alone is seconds")
+        }
+    }
+}
+
+fn seconds(text: &str) -> Option<u64> {
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(seconds);
+    }
+    let mut total: u64 = 0;
+    let mut rest = text;
+    let mut last_unit = u64::MAX;
+    while !rest.is_empty() {
+        let digits = rest.find(|letter: char| !letter.is_ascii_digit())?;
+        let number: u64 = rest[..digits].parse().ok()?;
+        let unit = match rest[digits..].chars().next()? {
+            'd' => 24 * 3600,
+            'h' => 3600,
+            'm' => 60,
+            's' => 1,
+            _ => return None,
+        };
+        // `30m1h` or `1h1h` is more likely a slip than meant.
+        if unit >= last_unit {
+            return None;
+        }
+        last_unit = unit;
+        total = total.checked_add(number.checked_mul(unit)?)?;
+        rest = &rest[digits + 1..];
+    }
+    (last_unit != u64::MAX).then_some(total)
+}
+
+/// Devices by kind and number.
+pub(super) fn devices(text: &str) -> Result<DeviceSelection, Fault> {
+    if text.trim().eq_ignore_ascii_case("auto") {
+        return Ok(DeviceSelection::Auto);
+    }
+    let help = "write cpu, gpu, all, or ids such as cpu0,gpu1; `rminer devices` lists them";
+    let mut patterns = Vec::new();
+    for part in text.split(',') {
+        let part = part.trim().to_ascii_lowercase();
+        let number =
+            |digits: &str| digits.parse::<u16>().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()));
+        let pattern = match part.as_str() {
+            "all" => Some(DevicePattern::All),
+            "cpu" => Some(DevicePattern::Cpus),
+            "gpu" => Some(DevicePattern::Gpus),
+            id => match (id.strip_prefix("cpu"), id.strip_prefix("gpu")) {
+                (Some(digits), _) => number(digits).map(DevicePattern::Cpu),
+                (_, Some(digits)) => number(digits).map(DevicePattern::Gpu),
+                _ => None,
+            },
+        };
+        match pattern {
+            Some(pattern) if !patterns.contains(&pattern) => patterns.push(pattern),
+            Some(_) => {}
+            None if number(&part).is_some() => {
+                return fault(format!("has `{part}`, which could be a CPU or a GPU"), help);
+            }
+            None => return fault(format!("has `{part}` where a device should be"), help),
+        }
+    }
+    Ok(DeviceSelection::Only(patterns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn algorithms_are_found_or_suggested() {
+        assert_eq!(algorithm("RX/0").unwrap().name, "randomx");
+        assert!(algorithm("randmox").unwrap_err().help.contains("`randomx`"));
+        assert!(algorithm(&"4".repeat(95)).unwrap_err().help.contains("--user"));
+        assert!(algorithm("kawpow").unwrap_err().help.contains("rminer algos"));
+    }
+
+    #[test]
+    fn threads_and_processors() {
+        let count = |count| Ok(Threads::Count(NonZeroU32::new(count).unwrap()));
+        assert_eq!(threads("8"), count(8));
+        assert_eq!(threads(" Auto "), Ok(Threads::Auto));
+        assert_eq!(threads("0,2,"), Ok(Threads::On(vec![0, 2])));
+        assert_eq!(threads("6,"), Ok(Threads::On(vec![6])));
+        for wrong in ["0", "-1", "70000", "4097", "1.5", "many", ""] {
+            assert!(threads(wrong).unwrap_err().why.contains("1 to 4096"), "{wrong}");
+        }
+        assert_eq!(affinity("0-2,8"), Ok(Some(vec![0, 1, 2, 8])));
+        assert_eq!(affinity("0x105"), Ok(Some(vec![0, 2, 8])));
+        assert_eq!(affinity("auto"), Ok(None));
+        for wrong in ["", "0,,1", "0,0", "3-1", "0x", "0x0", "0xg", "4096", "-1", "0-5000", "a"] {
+            assert!(affinity(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_and_rounds() {
+        let time = |text| time(text).map(|time| time.map(|time| time.as_secs()));
+        for (text, seconds) in [("90", 90), ("90s", 90), ("5m", 300), ("1h30m", 5400), ("2d", 172_800)] {
+            assert_eq!(time(text), Ok(Some(seconds)), "{text}");
+        }
+        assert_eq!(time("off"), Ok(None));
+        for wrong in ["0", "0s", "", "h", "5x", "1m1h", "1h1h", "-5", "1.5h", "99999999999999999999d", "400d"]
+        {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(retries("3"), Ok(NonZeroU32::new(3)));
+        assert_eq!(retries("never"), Ok(None));
+        assert!(retries("0").is_err() && retries("-1").is_err());
+        assert_eq!(intensity("1"), Ok(1));
+        assert!(intensity("0").is_err() && intensity("11").is_err());
+    }
+
+    #[test]
+    fn devices_are_ids_and_kinds() {
+        use DevicePattern::{Cpu, Gpus};
+        assert_eq!(devices("cpu0, GPU,cpu0"), Ok(DeviceSelection::Only(vec![Cpu(0), Gpus])));
+        assert_eq!(devices("auto"), Ok(DeviceSelection::Auto));
+        for wrong in ["", "0,1", "cpu0,", "cpu+1", "fpga", "cpu99999"] {
+            assert!(devices(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn words_and_switches() {
+        assert_eq!(word("ON", &[("auto", 1), ("on", 2)]), Ok(2));
+        assert!(word("atuo", &[("auto", 1), ("on", 2)]).unwrap_err().help.contains("`auto`"));
+        assert_eq!((switch("yes"), switch("0")), (Ok(true), Ok(false)));
+        assert!(switch("maybe").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_judged(text in "\\PC{0,24}") {
+            let _ = (algorithm(&text), threads(&text), affinity(&text), time(&text), devices(&text), retries(&text));
+        }
+    }
+}
