@@ -85,6 +85,16 @@ pub enum HttpError {
     Network(String),
 }
 
+impl HttpError {
+    /// Whether only another login can help.
+    pub fn is_login(&self) -> bool {
+        matches!(
+            self,
+            Self::LoginMissing | Self::LoginRefused(_) | Self::LoginInTheClear | Self::LoginUnknown(_)
+        )
+    }
+}
+
 /// A kept connection with the state of its login: a Monero node counts nonces for each connection apart.
 struct Connection {
     sender: SendRequest<Full<Bytes>>,

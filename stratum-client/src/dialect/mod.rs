@@ -145,7 +145,16 @@ pub struct HttpReply<'a> {
     /// The request's tag.
     pub tag: u64,
     /// Status and body (at most 8 MiB), or why there is none.
-    pub outcome: Result<(u16, &'a [u8]), &'a str>,
+    pub outcome: Result<(u16, &'a [u8]), HttpFailure<'a>>,
+}
+
+/// Why an HTTP exchange gave no answer, in the shell's words, safe to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpFailure<'a> {
+    /// The node wants a login, and has none or a wrong one of ours. Trying again does not help.
+    Login(&'a str),
+    /// Anything else: the network, TLS, an answer that is none.
+    Other(&'a str),
 }
 
 /// What a dialect tells its session.

@@ -152,8 +152,8 @@ impl Dialect for Monerod {
         };
         let read = rpc::read(reply.outcome);
         match &read {
-            Reply::Login => {
-                out.close(CloseReason::LoginRefused(rpc::LOGIN_WANTED.to_owned()));
+            Reply::Login(why) => {
+                out.close(CloseReason::LoginRefused((*why).to_owned()));
                 return Ok(());
             }
             Reply::Body(_) => self.heard = true,

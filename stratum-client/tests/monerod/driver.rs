@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rminer_algos::{Hash, Reference, registry};
 use rminer_stratum::dialect::monerod::{Monerod, MonerodConfig};
-use rminer_stratum::dialect::{CloseReason, HttpReply, HttpRequest};
+use rminer_stratum::dialect::{CloseReason, HttpFailure, HttpReply, HttpRequest};
 use rminer_stratum::session::{Output, Session};
 use rminer_stratum::{Job, Ledger, Share, ShareId, Verdict};
 
@@ -143,7 +143,10 @@ impl Driver {
                 curl(&url, self.login.as_deref(), request.body.as_deref(), request.timeout.as_secs());
             let reply = HttpReply {
                 tag: request.tag,
-                outcome: outcome.as_ref().map(|(status, body)| (*status, &body[..])).map_err(String::as_str),
+                outcome: outcome
+                    .as_ref()
+                    .map(|(status, body)| (*status, &body[..]))
+                    .map_err(|why| HttpFailure::Other(why)),
             };
             self.session.http(Instant::now(), reply, &mut self.ledger);
         } else {

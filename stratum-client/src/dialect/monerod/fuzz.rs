@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::candidates::MAX_WAITING;
 use super::{Monerod, MonerodConfig, RING};
-use crate::dialect::{Dialect, Event, HttpReply, HttpRequest, NewJob, Out, Outbox};
+use crate::dialect::{Dialect, Event, HttpFailure, HttpReply, HttpRequest, NewJob, Out, Outbox};
 use crate::envelope::{Fields, items};
 use crate::job::{Job, JobKey, Share};
 use crate::ledger::ShareId;
@@ -39,7 +39,7 @@ pub fn fuzz_monerod(data: &[u8]) {
         match step % 8 {
             0 => session.dialect.tick(now, &mut session.out),
             1 => session.submit(now, step),
-            2 => session.answer(now, step, Err("connection refused")),
+            2 => session.answer(now, step, Err(HttpFailure::Other("refused"))),
             3 => session.answer(now, step, Ok((500, b"<html>"))),
             _ => {
                 let picked = usize::from(bytes.next().unwrap_or_default()) % answers.len();
@@ -109,7 +109,7 @@ impl Session {
         self.dialect.submit(now, ShareId(self.last_share), &share, &mut self.out);
     }
 
-    fn answer(&mut self, now: Instant, pick: u8, outcome: Result<(u16, &[u8]), &str>) {
+    fn answer(&mut self, now: Instant, pick: u8, outcome: Result<(u16, &[u8]), HttpFailure<'_>>) {
         if self.asked.is_empty() {
             return;
         }

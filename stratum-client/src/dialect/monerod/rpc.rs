@@ -3,7 +3,7 @@
 use rminer_algos::decode_hex_array;
 use serde_json::value::RawValue;
 
-use crate::dialect::ProtocolError;
+use crate::dialect::{HttpFailure, ProtocolError};
 use crate::envelope::{Fields, PeerError, parse_line};
 use crate::text::{clean, clean_bytes};
 
@@ -16,17 +16,13 @@ const BUSY: i64 = -9;
 pub(super) const NO_SUBADDRESS: i64 = -12;
 pub(super) const NO_SUCH_METHOD: i64 = -32_601;
 
-/// Said when the node answers 401; by then an address with a name in it has been tried.
-pub(super) const LOGIN_WANTED: &str = "the node wants its RPC login (HTTP digest) and got none or a wrong one; \
-    write it into the address: daemon+http://USER:PASSWORD@HOST:PORT";
-
 /// How an exchange ended.
 #[derive(Debug)]
 pub(super) enum Reply<'a> {
     /// 200 and a JSON object.
     Body(&'a RawValue),
-    /// 401.
-    Login,
+    /// The node wants a login that it did not get, and what is wrong with ours.
+    Login(&'a str),
     /// Another status.
     Status(u16),
     /// 200, but no JSON object.
@@ -36,7 +32,7 @@ pub(super) enum Reply<'a> {
 }
 
 /// Sorts the end of an exchange.
-pub(super) fn read<'a>(outcome: Result<(u16, &'a [u8]), &'a str>) -> Reply<'a> {
+pub(super) fn read<'a>(outcome: Result<(u16, &'a [u8]), HttpFailure<'a>>) -> Reply<'a> {
     match outcome {
         Ok((200, body)) => {
             let text = std::str::from_utf8(body).unwrap_or_default();
@@ -45,18 +41,18 @@ pub(super) fn read<'a>(outcome: Result<(u16, &'a [u8]), &'a str>) -> Reply<'a> {
                 _ => Reply::Garbage(ProtocolError::NotJson(clean_bytes(body))),
             }
         }
-        Ok((401, _)) => Reply::Login,
+        Ok((401, _)) => Reply::Login("the node asks for its RPC login"),
         Ok((status, _)) => Reply::Status(status),
-        Err(why) => Reply::Silent(why),
+        Err(HttpFailure::Login(why)) => Reply::Login(why),
+        Err(HttpFailure::Other(why)) => Reply::Silent(why),
     }
 }
 
 /// A failed exchange in words.
 pub(super) fn describe(reply: &Reply<'_>) -> String {
     match reply {
-        Reply::Silent(why) => clean(why),
+        Reply::Silent(why) | Reply::Login(why) => (*why).to_owned(),
         Reply::Status(status) => format!("the node answers with HTTP status {status}"),
-        Reply::Login => LOGIN_WANTED.to_owned(),
         Reply::Garbage(fault) => fault.to_string(),
         Reply::Body(_) => "the node's answer has no use here".to_owned(),
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::block::{self, Header, LayoutError, derive};
 use super::candidates::MAX_WAITING;
 use super::*;
-use crate::dialect::{Event, NewJob, Out};
+use crate::dialect::{Event, HttpFailure, NewJob, Out};
 use crate::envelope::Fields;
 use crate::job::{Job, JobKey, Supersede};
 use crate::ledger::Reject;

@@ -182,13 +182,16 @@ impl Run {
             let answer = self.node.answer(&request);
             self.reply(
                 request.tag,
-                answer.as_ref().map(|(status, body)| (*status, &body[..])).map_err(|e| *e),
+                answer
+                    .as_ref()
+                    .map(|(status, body)| (*status, &body[..]))
+                    .map_err(|why| HttpFailure::Other(why)),
             );
         }
         panic!("the exchanges never end: {:?}", self.methods);
     }
 
-    fn reply(&mut self, tag: u64, outcome: Result<(u16, &[u8]), &str>) {
+    fn reply(&mut self, tag: u64, outcome: Result<(u16, &[u8]), HttpFailure<'_>>) {
         let mut out = Outbox::default();
         let result = self.dialect.http(self.now, HttpReply { tag, outcome }, &mut out);
         self.faults.extend(result.err());
@@ -480,13 +483,18 @@ fn a_wrong_wallet_is_a_refused_login() {
 }
 
 #[test]
-fn an_asked_for_login_is_named() {
+fn a_login_in_vain_ends_the_session() {
     let mut run = Run::new();
-    run.node.status = 401;
     run.start();
-    run.deliver();
-    let [CloseReason::LoginRefused(text)] = &run.closed[..] else { panic!("{:?}", run.closed) };
-    assert!(text.contains("digest") && text.contains("daemon+http://USER:PASSWORD@HOST:PORT"), "{text}");
+    let tag = run.wire[0].tag;
+    run.reply(tag, Err(HttpFailure::Login("the node refuses the login of user \"me\"")));
+    let reason = CloseReason::LoginRefused("the node refuses the login of user \"me\"".into());
+    assert_eq!((&run.closed[..], run.logged_in), (&[reason][..], 0));
+
+    let mut run = Run::mining();
+    run.node.status = 401;
+    run.pass(1);
+    assert!(matches!(&run.closed[..], [CloseReason::LoginRefused(_)]), "{:?}", run.closed);
 }
 
 #[test]
