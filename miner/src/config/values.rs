@@ -6,11 +6,12 @@ use std::time::Duration;
 use rminer_algos::{Algorithm, registry};
 
 use super::resolved::{DevicePattern, DeviceSelection};
+use crate::devices::affinity::parse_affinity;
 use crate::suggest::closest;
 use crate::wallet::looks_like_wallet;
 
-/// Most threads, and highest processor number plus one, that are believed.
-pub(super) const MAX_PROCESSORS: u32 = 4096;
+/// Most threads that are believed.
+const MAX_THREADS: u32 = 4096;
 /// Longest time that is taken anywhere.
 const MAX_SECONDS: u64 = 366 * 24 * 3600;
 
@@ -91,10 +92,10 @@ pub(super) fn threads(text: &str) -> Result<Threads, Fault> {
     if text.contains(',') {
         return processors(text).map(Threads::On);
     }
-    match text.parse::<u32>().ok().filter(|&count| count <= MAX_PROCESSORS).and_then(NonZeroU32::new) {
+    match text.parse::<u32>().ok().filter(|&count| count <= MAX_THREADS).and_then(NonZeroU32::new) {
         Some(count) => Ok(Threads::Count(count)),
         None => fault(
-            format!("is not a number of threads from 1 to {MAX_PROCESSORS}"),
+            format!("is not a number of threads from 1 to {MAX_THREADS}"),
             "leave it out for as many threads as the caches feed; `rminer devices` says how many",
         ),
     }
@@ -102,51 +103,19 @@ pub(super) fn threads(text: &str) -> Result<Threads, Fault> {
 
 /// Processors by list (`0,2,4-7`) or hexadecimal mask (`0x55`); `None` for `auto`.
 pub(super) fn affinity(text: &str) -> Result<Option<Vec<u32>>, Fault> {
-    let text = text.trim();
-    if text.eq_ignore_ascii_case("auto") {
+    if text.trim().eq_ignore_ascii_case("auto") {
         return Ok(None);
     }
-    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(digits) => mask(digits).map(Some),
-        None => processors(text).map(Some),
-    }
-}
-
-const PROCESSORS_HELP: &str = "write processor numbers such as 0,2,4-7, or a mask such as 0x55";
-
-fn mask(digits: &str) -> Result<Vec<u32>, Fault> {
-    if digits.is_empty() || digits.len() > MAX_PROCESSORS as usize / 4 {
-        return fault("is not a mask of processors", PROCESSORS_HELP);
-    }
-    let mut found = Vec::new();
-    for (place, digit) in (0_u32..).zip(digits.chars().rev()) {
-        let Some(bits) = digit.to_digit(16) else {
-            return fault(format!("has `{digit}` in its mask, which is no hex digit"), PROCESSORS_HELP);
-        };
-        found.extend((0..4).filter(|bit| bits >> bit & 1 == 1).map(|bit| 4 * place + bit));
-    }
-    if found.is_empty() { fault("is a mask without any processor", PROCESSORS_HELP) } else { Ok(found) }
+    processors(text).map(Some)
 }
 
 fn processors(text: &str) -> Result<Vec<u32>, Fault> {
-    let mut found: Vec<u32> = Vec::new();
-    for part in text.strip_suffix(',').unwrap_or(text).split(',') {
-        let (first, last) = part.trim().split_once('-').unwrap_or((part.trim(), part.trim()));
-        let number = |text: &str| text.trim().parse::<u32>().ok().filter(|&number| number < MAX_PROCESSORS);
-        let (Some(first), Some(last)) = (number(first), number(last)) else {
-            return fault(format!("has `{part}` where a processor number should be"), PROCESSORS_HELP);
-        };
-        if first > last {
-            return fault(format!("counts backwards in `{part}`"), PROCESSORS_HELP);
-        }
-        for processor in first..=last {
-            if found.contains(&processor) {
-                return fault(format!("names processor {processor} twice"), PROCESSORS_HELP);
-            }
-            found.push(processor);
-        }
-    }
-    Ok(found)
+    // A list from the file has a comma at its end, so that a single number is still one.
+    let text = text.trim();
+    parse_affinity(text.strip_suffix(',').unwrap_or(text)).map_err(|error| Fault {
+        why: format!("does not say which processors to use: {error}"),
+        help: "write their numbers, such as 0,2,4-7, or a mask such as 0x55".into(),
+    })
 }
 
 /// 1 to 10.
