@@ -8,5 +8,6 @@ pub mod devices;
 pub mod engine;
 pub mod exit;
 pub mod problem;
+mod signals;
 mod suggest;
 pub mod wallet;

@@ -584,3 +584,62 @@ fn closed_output_is_no_crash() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
     assert_eq!(output.status.code(), Some(0));
 }
+
+#[test]
+fn devices_lists_the_processor() {
+    let outcome = rminer(&["devices"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(outcome.stdout.lines().any(|line| line.starts_with("cpu0 ")), "{}", outcome.stdout);
+    let rows: Value = serde_json::from_str(&rminer(&["devices", "--json"]).stdout).unwrap();
+    assert_eq!(rows[0]["id"], "cpu0");
+    assert!(rows[0]["threads"].as_u64().unwrap() >= 1);
+    assert!(["ready", "limited"].contains(&rows[0]["state"].as_str().unwrap()));
+}
+
+#[test]
+fn devices_of_other_machines() {
+    let machine = ("HWLOC_SYNTHETIC", "pack:2 l3:2(size=8388608) core:4 pu:2");
+    let rows: Value = serde_json::from_str(&rminer_with(&["devices", "--json"], &[machine]).stdout).unwrap();
+    assert_eq!(rows[0]["threads"], 16, "4 caches of 8 MiB feed 4 threads each");
+    assert_eq!((rows[0]["packages"].as_u64(), rows[0]["units"].as_u64()), (Some(2), Some(32)));
+}
+
+#[test]
+fn bench_repeats_the_published_work() {
+    let bench = |more: &[&str]| {
+        let args = ["bench", "-a", "rx/0", "-t", "1", "--randomx-mode", "light", "--hashes", "4"];
+        rminer(&[&args, more].concat())
+    };
+    let outcome = bench(&["--json"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let result: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    for name in
+        ["algo", "device", "threads", "vms_per_thread", "init_ms", "first_hash_ms", "hashes", "seconds"]
+    {
+        assert!(!result[name].is_null(), "{name}: {result}");
+    }
+    for name in ["cpu_seconds", "hugepages_have", "hugepages_want", "engine"] {
+        assert!(!result[name].is_null(), "{name}: {result}");
+    }
+    assert_eq!((result["hashes"].as_u64(), result["threads"].as_u64()), (Some(4), Some(1)));
+    assert_eq!(outcome.stdout.lines().count(), 1, "one object a line");
+    let sum = result["checksum"].as_str().unwrap().to_owned();
+    assert!(bench(&[]).stdout.contains(&format!("sum {sum}")));
+}
+
+#[test]
+fn bench_refuses_what_it_cannot_measure() {
+    for (args, code, text) in [
+        (&["--hashes", "0"][..], 2, "from 1 to 4294967296"),
+        (&["--seconds", "0"], 2, "such as 90s"),
+        (&["--seconds", "1", "--hashes", "1"], 2, "cannot be used with"),
+        (&["-a", "kawpow"], 2, "unknown-algorithm"),
+        (&["--affinity", "4000"], 2, "processing unit 4000"),
+        (&["-d", "gpu"], 3, "no-device"),
+        (&["-o", "a.example:1"], 2, "unexpected argument"),
+    ] {
+        let outcome = rminer(&[&["bench"], args].concat());
+        assert_eq!(outcome.code, Some(code), "{args:?}: {}", outcome.all());
+        assert!(outcome.stderr.contains(text), "{args:?}: {}", outcome.stderr);
+    }
+}

@@ -4,12 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use super::bench_args::BenchArgs;
 use super::{foreign, options};
 use crate::config::keys::Group;
 
 /// All options of a command that mines.
 pub(super) const MINING: &[Group] =
     &[Group::Algorithm, Group::Pool, Group::Connection, Group::Device, Group::Watching, Group::Running];
+
+/// What a command that computes without a pool can be told.
+const COMPUTING: &[Group] = &[Group::Algorithm, Group::Device];
 
 const AFTER_HELP: &str =
     "Run `rminer help COMMAND` for a command, `rminer COMMAND --help` for every option of it.";
@@ -65,6 +69,10 @@ pub enum ColorWhen {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Measure the hashrate, without a pool
+    Bench(BenchArgs),
+    /// List devices and say whether each can mine
+    Devices,
     /// List algorithms, their spellings and their coins
     Algos,
     /// Check, show, create or convert a config file
@@ -102,16 +110,20 @@ pub enum ConfigCommand {
 
 /// The whole command line.
 pub fn command() -> clap::Command {
-    Cli::command().mut_subcommand("config", |config| {
-        config.mut_subcommand("show", mining_options).mut_subcommand("init", mining_options)
-    })
+    Cli::command()
+        .mut_subcommand("bench", |bench| with_options(bench, COMPUTING))
+        .mut_subcommand("config", |config| {
+            config.mut_subcommand("show", mining_options).mut_subcommand("init", mining_options)
+        })
 }
 
-/// Adds all that a command that mines can be told.
+/// Adds all that a command that mines can be told, and what other miners would be told.
 fn mining_options(command: clap::Command) -> clap::Command {
-    let command = command.args_override_self(true).args(options::args(MINING)).args(foreign::args());
-    // Listed before the global options.
-    command.next_help_heading("Options")
+    with_options(command, MINING).args(foreign::args())
+}
+
+fn with_options(command: clap::Command, groups: &[Group]) -> clap::Command {
+    command.args_override_self(true).args(options::args(groups))
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ impl<'a> Context<'a> {
 
     /// Prints errors and warnings to standard error.
     pub fn report(&self, problems: &[Problem]) {
-        let color = self.colors(std::io::stderr().is_terminal());
+        let color = self.color_of_errors();
         let mut output = std::io::stderr().lock();
         for problem in problems {
             // Nobody is left to tell when standard error is gone.
@@ -120,9 +120,18 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// As [`Context::print`], for the value as JSON.
+    /// As [`Context::print`], for the value as JSON over several lines.
     pub fn print_json(&self, value: &impl serde::Serialize) -> Exit {
-        match serde_json::to_string_pretty(value) {
+        self.print_as_json(serde_json::to_string_pretty(value))
+    }
+
+    /// As [`Context::print`], for the value as JSON on one line: one of several results.
+    pub fn print_json_line(&self, value: &impl serde::Serialize) -> Exit {
+        self.print_as_json(serde_json::to_string(value))
+    }
+
+    fn print_as_json(&self, text: serde_json::Result<String>) -> Exit {
+        match text {
             Ok(text) => self.print(&(text + "\n")),
             Err(error) => {
                 self.report(&[Problem::error(
@@ -152,11 +161,12 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
-    fn colors(&self, is_terminal: bool) -> bool {
+    /// Whether to colour what goes to standard error.
+    pub fn color_of_errors(&self) -> bool {
         match self.globals.color {
             When::Always => true,
             When::Never => false,
-            When::Auto => is_terminal && (self.env)("NO_COLOR").is_none(),
+            When::Auto => std::io::stderr().is_terminal() && (self.env)("NO_COLOR").is_none(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The command line: what was typed becomes a command and layers of settings.
 
 mod args;
+mod bench_args;
 mod context;
 mod flags;
 mod foreign;
@@ -11,6 +12,7 @@ use std::ffi::OsString;
 use clap::FromArgMatches;
 
 pub use args::{Cli, Command, ConfigCommand, command};
+pub use bench_args::BenchArgs;
 pub use context::Context;
 
 use crate::commands;

@@ -1,10 +1,10 @@
 //! `rminer algos`
 
-use std::fmt::Write;
-
+use rminer_algos::Algorithm;
 use rminer_algos::registry::ALGORITHMS;
 use serde::Serialize;
 
+use super::table::table;
 use crate::cli::Context;
 use crate::exit::Exit;
 
@@ -32,12 +32,10 @@ pub(super) fn run(context: &Context<'_>) -> Exit {
         });
         return context.print_json(&rows.collect::<Vec<_>>());
     }
-    let aliases: Vec<String> = ALGORITHMS.iter().map(|known| known.aliases.join(", ")).collect();
-    let width = aliases.iter().map(String::len).max().unwrap_or_default() + 2;
-    let mut text = format!("{:<12}{:<9}{:<width$}{}\n", "ALGORITHM", "DEVICES", "ALSO WRITTEN", "COINS");
-    for (known, aliases) in ALGORITHMS.iter().zip(aliases) {
-        let coins = known.coins.join(", ");
-        let _ = writeln!(text, "{:<12}{:<9}{aliases:<width$}{coins}", known.name, DEVICES.join(","));
-    }
-    context.print(&text)
+    let heading = ["ALGORITHM", "DEVICES", "ALSO WRITTEN", "COINS"].map(str::to_owned);
+    let row = |known: &&Algorithm| {
+        [known.name.to_owned(), DEVICES.join(", "), known.aliases.join(", "), known.coins.join(", ")]
+    };
+    let rows: Vec<_> = std::iter::once(heading).chain(ALGORITHMS.iter().map(row)).collect();
+    context.print(&table(&rows))
 }

@@ -2,8 +2,11 @@
 //! program ends.
 
 mod algos;
+mod bench;
 mod completions;
 mod config;
+mod devices;
+mod table;
 
 use crate::cli::{Command, Context};
 use crate::exit::Exit;
@@ -12,6 +15,8 @@ use crate::exit::Exit;
 pub(crate) fn run(command: Command, context: &Context<'_>) -> Exit {
     match command {
         Command::Algos => algos::run(context),
+        Command::Bench(args) => bench::run(&args, context),
+        Command::Devices => devices::run(context),
         Command::Config(command) => config::run(command, context),
         Command::Completions { shell } => completions::run(shell, context),
     }

@@ -17,6 +17,7 @@ pub mod toml_text;
 mod values;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use file::read as read_text;
 pub use raw::{Given, Layer, Layers, Origin, Source, Values};
@@ -79,6 +80,18 @@ pub fn usual_path(env: Env<'_>) -> Option<PathBuf> {
     let folder = env("XDG_CONFIG_HOME").map(PathBuf::from);
     let folder = folder.or_else(|| env("HOME").map(|home| PathBuf::from(home).join(".config")))?;
     Some(folder.join("rminer").join("config.toml"))
+}
+
+/// A time such as `90`, `90s` or `1h30m`, for options of single commands.
+///
+/// # Errors
+/// What to write instead.
+pub fn parse_time(text: &str) -> Result<Duration, String> {
+    match values::time(text) {
+        Ok(Some(time)) => Ok(time),
+        Ok(None) => Err("write a time such as 90s, 5m or 2h".into()),
+        Err(fault) => Err(fault.help),
+    }
 }
 
 /// `found` without those that only say what a fault in the form of the file has caused: a pool whose line could

@@ -73,8 +73,11 @@ impl Layers {
     /// How to name the place of a value in a message: `` `--threads 0` `` and the like.
     pub fn name(&self, setting: Setting, given: &Given) -> String {
         let key = Key::of(setting);
-        let shown =
-            if key.secret { "***".to_owned() } else { rminer_stratum::endpoint::redact_url(&given.text) };
+        let shown = if key.secret {
+            "***".to_owned()
+        } else {
+            rminer_stratum::endpoint::redact_url(given.text.trim_end_matches(','))
+        };
         match &given.origin {
             Origin::Flag(flag) if key.value.is_none() => format!("`--{flag}`"),
             Origin::Flag(flag) => format!("`--{flag} {shown}`"),

@@ -3,7 +3,7 @@
 mod check;
 mod device;
 mod host;
-mod huge_pages;
+pub(crate) mod huge_pages;
 mod memory;
 pub mod plan;
 
