@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::endpoint::{Host, PoolConfig, Protocol, Proxy, TlsPolicy};
 use crate::proxy::{self, SocksError};
-use crate::tls::{NoPins, PinStore, Tls, TlsError, TlsReport, Trust};
+use crate::tls::{NoPins, PinStore, Proof, Tls, TlsError, TlsReport, Trust};
 
 pub use resolve::{Lookup, NameError, system_lookup};
 pub(crate) use tcp::system_words;
@@ -132,6 +132,44 @@ pub enum DialError {
     /// The server does not prove itself, or cannot speak TLS.
     #[error("{0}")]
     Tls(#[from] TlsError),
+}
+
+impl Path {
+    /// What people should know although the connection stands.
+    pub fn notices(&self) -> Vec<String> {
+        let mut notices = Vec::new();
+        if let Some(fault) = self.name.as_ref().and_then(|name| name.from_memory.as_ref()) {
+            notices.push(format!("{fault}. Using the addresses that it had before"));
+        }
+        if let Some(tls) = &self.tls
+            && tls.proof == Proof::FirstUse
+        {
+            notices.push(format!(
+                "the certificate is not known to anybody this machine trusts; trusted from now on since this is \
+                 the first time. To be sure compare it with the pool's website: {}",
+                tls.pin
+            ));
+        }
+        notices
+    }
+}
+
+/// "192.0.2.10 port 443, TLS 1.3, certificate ok, 45 ms"
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut took = Duration::ZERO;
+        if let Some(TcpReport { address, took: tcp }) = &self.tcp {
+            let proxy = if self.proxy.is_some() { "through the proxy " } else { "" };
+            write!(f, "{proxy}{} port {}, ", address.ip(), address.port())?;
+            took += *tcp;
+        }
+        took += self.proxy.unwrap_or_default();
+        if let Some(tls) = &self.tls {
+            write!(f, "TLS {}, certificate {}, ", tls.version, tls.proof)?;
+            took += tls.took;
+        }
+        write!(f, "{} ms", took.as_millis())
+    }
 }
 
 impl Route {

@@ -43,6 +43,7 @@ pub struct HttpClient {
     prefix: String,
     credentials: Option<Credentials>,
     idle: Mutex<Vec<Connection>>,
+    new_path: Mutex<Option<Path>>,
 }
 
 /// Why a request has no answer, in words for people.
@@ -110,6 +111,7 @@ impl HttpClient {
             prefix: pool.url.path().to_owned(),
             credentials: pool.url.login().map(Credentials::from_login),
             idle: Mutex::default(),
+            new_path: Mutex::default(),
         }
     }
 
@@ -123,6 +125,11 @@ impl HttpClient {
             Ok(outcome) => outcome,
             Err(_) => Err(HttpError::TimedOut(limit)),
         }
+    }
+
+    /// How the latest connection came about, once for each.
+    pub fn take_new_path(&self) -> Option<Path> {
+        self.new_path.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     async fn on_some_connection(&self, request: &HttpRequest) -> Result<(u16, Bytes), HttpError> {
@@ -166,7 +173,9 @@ impl HttpClient {
     }
 
     async fn connect(&self, auth: Auth) -> Result<Connection, HttpError> {
-        let stream = self.dialer.dial(&self.route, &mut Path::default()).await?;
+        let mut path = Path::default();
+        let stream = self.dialer.dial(&self.route, &mut path).await?;
+        *self.new_path.lock().unwrap_or_else(PoisonError::into_inner) = Some(path);
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_HEAD_BYTES)
             .handshake(TokioIo::new(stream))

@@ -7,6 +7,8 @@ pub mod backoff;
 #[doc(hidden)]
 pub mod bugs;
 #[cfg(feature = "shell")]
+pub mod client;
+#[cfg(feature = "shell")]
 pub mod connect;
 pub mod dialect;
 pub mod endpoint;

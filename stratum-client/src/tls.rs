@@ -6,6 +6,7 @@ mod trust;
 mod verify;
 mod version1;
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -68,6 +69,18 @@ pub enum Proof {
     FirstUse,
     /// It is the one that was remembered.
     Remembered,
+}
+
+/// As it follows "certificate".
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Chain => "ok",
+            Self::Pinned => "as pinned",
+            Self::FirstUse => "new and remembered",
+            Self::Remembered => "as remembered",
+        })
+    }
 }
 
 /// Why there is no TLS session.

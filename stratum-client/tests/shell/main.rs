@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on should say where
 
 mod certificates;
+mod client;
 mod dial;
 mod http;
 mod monerod;

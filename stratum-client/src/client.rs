@@ -1,0 +1,460 @@
+//! The client with its sockets: [`Supervisor`] decides, this carries out.
+//!
+//! Everything runs in the tasks of the caller's runtime, which needs its I/O and time drivers and may have one
+//! thread only. Each connection has one task that is joined with the client through bounded channels; a peer that
+//! is slow to read or fast to write holds up nobody else.
+
+pub(crate) mod endpoint;
+mod link;
+mod sleep;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use hyper::body::Bytes;
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+
+use crate::connect::{DialOptions, Dialer, Path, Route};
+use crate::dialect::{CloseReason, HttpFailure, HttpReply, HttpRequest};
+use crate::endpoint::{Host, PoolConfig, PoolConfigError, PoolUrl};
+use crate::http::{self, HttpClient};
+use crate::job::Share;
+use crate::ledger::{Ledger, NotSent};
+use crate::supervisor::{ConnId, Event, Output, PoolEvent, Supervisor};
+
+use link::{Report, ReportKind};
+use sleep::SleepWatch;
+
+/// Reports of all connections that wait to be looked at; each holds at most [`link::READ_BYTES`].
+const MAX_REPORTS: usize = 32;
+/// Messages to one connection that wait to be sent.
+const MAX_COMMANDS: usize = 256;
+/// Requests to one node at once; no dialect has more than a handful.
+const MAX_REQUESTS: usize = 16;
+/// A deadline waits this long for input that came before it, even when input never ends.
+const DEADLINE_GRACE: Duration = Duration::from_millis(100);
+/// How long connections may take to say goodbye when everything stops.
+const FAREWELL: Duration = Duration::from_millis(200);
+
+/// Settings that are not of a single pool.
+#[derive(Default)]
+pub struct ClientOptions {
+    /// Failed rounds through all pools after which the client gives up; none for never.
+    pub retries: Option<u32>,
+    /// Decides all jitter.
+    pub seed: u64,
+    /// Names, trust and remembered certificates.
+    pub dial: DialOptions,
+}
+
+/// Why there is no client.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ClientError {
+    /// Nowhere to mine.
+    #[error("there is no pool to mine at")]
+    NoPools,
+    /// A pool's settings contradict each other.
+    #[error("pool {number}: {fault}")]
+    Contradiction {
+        /// Which pool, from 1.
+        number: usize,
+        /// How.
+        fault: PoolConfigError,
+    },
+    /// The system gives no random numbers.
+    #[error("this system gives no random numbers")]
+    NoRandom,
+}
+
+/// All pools of one miner.
+pub struct Client {
+    supervisor: Supervisor,
+    pools: Vec<PoolConfig>,
+    paths: Vec<Option<Path>>,
+    dialer: Arc<Dialer>,
+    links: HashMap<ConnId, Link>,
+    tasks: JoinSet<Ended>,
+    running: HashMap<Id, Running>,
+    reports: mpsc::Receiver<Report>,
+    report_to: mpsc::Sender<Report>,
+    events: VecDeque<Event>,
+    sleep_watch: SleepWatch,
+    /// The latest time that the supervisor was told; it must not see time go back.
+    latest: Instant,
+    farewell: Option<Instant>,
+}
+
+/// A connection that the supervisor knows.
+enum Link {
+    Stream { pool: usize, commands: mpsc::Sender<Vec<u8>> },
+    Http { pool: usize, node: Arc<HttpClient> },
+}
+
+/// A task, and what to say when it crashes.
+struct Running {
+    conn: ConnId,
+    request: Option<u64>,
+    task: AbortHandle,
+}
+
+/// Status and body of a node's answer, or why there is none.
+type Answer = Result<(u16, Bytes), Failure>;
+
+enum Failure {
+    Login(String),
+    Other(String),
+}
+
+/// What a task leaves behind.
+enum Ended {
+    Stream(ConnId, CloseReason),
+    Http { conn: ConnId, tag: u64, outcome: Answer },
+}
+
+impl Client {
+    /// A client for `pools`, the first of which is preferred. Nothing is connected before [`Client::next`].
+    ///
+    /// # Errors
+    /// [`ClientError`] when the pools cannot be tried at all.
+    pub fn new(pools: Vec<PoolConfig>, options: ClientOptions) -> Result<Self, ClientError> {
+        if pools.is_empty() {
+            return Err(ClientError::NoPools);
+        }
+        for (place, pool) in pools.iter().enumerate() {
+            if let Some(fault) = pool.contradictions().into_iter().next() {
+                return Err(ClientError::Contradiction { number: place + 1, fault });
+            }
+        }
+        let endpoints = pools.iter().map(endpoint::endpoint).collect::<Result<Vec<_>, _>>()?;
+        let now = Instant::now();
+        let (report_to, reports) = mpsc::channel(MAX_REPORTS);
+        Ok(Self {
+            supervisor: Supervisor::new(endpoints, options.retries, options.seed, now),
+            paths: vec![None; pools.len()],
+            pools,
+            dialer: Arc::new(Dialer::new(options.dial)),
+            links: HashMap::new(),
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            reports,
+            report_to,
+            events: VecDeque::new(),
+            sleep_watch: SleepWatch::new(SystemTime::now(), now),
+            latest: now,
+            farewell: None,
+        })
+    }
+
+    /// The next thing that the miner should know; waits for it, forever after [`Event::Stopped`] and
+    /// [`Event::GaveUp`]. Drives all connections meanwhile, so it must be awaited again and again. Dropping the
+    /// future loses nothing.
+    pub async fn next(&mut self) -> Event {
+        loop {
+            self.carry_out();
+            if self.may_tell()
+                && let Some(event) = self.events.pop_front()
+            {
+                return event;
+            }
+            self.catch_up();
+            let wake = self.wake_at();
+            tokio::select! {
+                biased;
+                Some(report) = self.reports.recv() => self.take_report(report),
+                Some(ended) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => self.take_end(ended),
+                () = tokio::time::sleep_until(wake.into()) => {
+                    // After a stall the deadlines wake before the sockets do: let these have their say first.
+                    tokio::task::yield_now().await;
+                    self.take_all_reports();
+                    self.look_at_clocks();
+                }
+            }
+        }
+    }
+
+    /// Sends a share that was found; its verdict comes as [`Event::Settled`]. Hands the bytes to the connection at
+    /// once, without waiting. Must be called within the runtime.
+    pub fn submit(&mut self, share: &Share) {
+        let now = self.now(Instant::now());
+        self.supervisor.handle_share(now, share);
+        self.carry_out();
+    }
+
+    /// Records a hit that is not to be sent.
+    pub fn record_not_sent(&mut self, share: &Share, why: NotSent) {
+        self.supervisor.handle_not_sent(share, why);
+    }
+
+    /// Waits at most a second for the last answers and closes everything; [`Event::Stopped`] comes at the end. Must
+    /// be called within the runtime.
+    pub fn stop(&mut self) {
+        let now = self.now(Instant::now());
+        self.supervisor.handle_stop(now);
+        self.carry_out();
+    }
+
+    /// All shares so far.
+    pub fn ledger(&self) -> &Ledger {
+        self.supervisor.ledger()
+    }
+
+    /// The addresses of the pools, logins redacted, in their order.
+    pub fn pool_names(&self) -> Vec<String> {
+        self.pools.iter().map(|pool| pool.url.to_string()).collect()
+    }
+
+    /// How the latest connection with a pool came about: addresses, TLS, times.
+    pub fn path(&self, pool: usize) -> Option<&Path> {
+        self.paths.get(pool)?.as_ref()
+    }
+
+    /// Does all that the supervisor wants done.
+    fn carry_out(&mut self) {
+        while let Some(output) = self.supervisor.poll_output() {
+            match output {
+                Output::Connect { conn, pool, address } => self.connect(conn, pool, address),
+                Output::Send { conn, bytes } => self.send(conn, bytes),
+                Output::Http { conn, request } => self.request(conn, request),
+                Output::Close { conn } => self.close(conn),
+                Output::Event(event) => self.tell(event),
+            }
+        }
+    }
+
+    /// Queues an event. A job that nobody has seen yet gives way to a newer one: a pool may send them faster than
+    /// they can be mined.
+    fn tell(&mut self, event: Event) {
+        if let (Some(Event::Job(waiting)), Event::Job(newer)) = (self.events.back_mut(), &event) {
+            *waiting = Arc::clone(newer);
+        } else {
+            self.events.push_back(event);
+        }
+    }
+
+    fn connect(&mut self, conn: ConnId, pool: usize, address: Option<(String, u16)>) {
+        let Some(config) = self.pools.get(pool) else { return };
+        if http::is_http(&config.url) {
+            let node = Arc::new(HttpClient::new(Arc::clone(&self.dialer), config));
+            self.links.insert(conn, Link::Http { pool, node });
+            let now = self.now(Instant::now());
+            self.supervisor.handle_connected(now, conn);
+            return;
+        }
+        let mut route = Route::to_pool(config);
+        if let Some((host, port)) = address {
+            let Some(host) = redirected_host(&host) else {
+                let reason = CloseReason::Connect("the pool sent us to something that is no host".into());
+                let now = self.now(Instant::now());
+                return self.supervisor.handle_closed(now, conn, reason);
+            };
+            (route.host, route.port) = (host, port);
+        }
+        let (commands, to_send) = mpsc::channel(MAX_COMMANDS);
+        self.links.insert(conn, Link::Stream { pool, commands });
+        let work = link::run(conn, Arc::clone(&self.dialer), route, to_send, self.report_to.clone());
+        let task = self.tasks.spawn(async move { Ended::Stream(conn, work.await) });
+        self.running.insert(task.id(), Running { conn, request: None, task });
+    }
+
+    fn send(&mut self, conn: ConnId, bytes: Vec<u8>) {
+        let Some(Link::Stream { commands, .. }) = self.links.get(&conn) else { return };
+        // A closed channel means that the end of the connection is about to be told.
+        if let Err(mpsc::error::TrySendError::Full(_)) = commands.try_send(bytes) {
+            self.abort(conn);
+            let reason = CloseReason::Network(format!("the pool left {MAX_COMMANDS} messages unread"));
+            let now = self.now(Instant::now());
+            self.supervisor.handle_closed(now, conn, reason);
+        }
+    }
+
+    fn request(&mut self, conn: ConnId, request: HttpRequest) {
+        let Some(Link::Http { node, .. }) = self.links.get(&conn) else { return };
+        let tag = request.tag;
+        if self.running.values().filter(|running| running.conn == conn).count() >= MAX_REQUESTS {
+            let now = self.now(Instant::now());
+            let reply =
+                HttpReply { tag, outcome: Err(HttpFailure::Other("too many requests to the node at once")) };
+            return self.supervisor.handle_http(now, conn, reply);
+        }
+        let node = Arc::clone(node);
+        let task = self.tasks.spawn(async move {
+            let outcome = node.exchange(&request).await.map_err(|error| {
+                if error.is_login() {
+                    Failure::Login(error.to_string())
+                } else {
+                    Failure::Other(error.to_string())
+                }
+            });
+            Ended::Http { conn, tag, outcome }
+        });
+        self.running.insert(task.id(), Running { conn, request: Some(tag), task });
+    }
+
+    /// The task of a stream sends what is left and ends when its channel closes; requests are cut off.
+    fn close(&mut self, conn: ConnId) {
+        if let Some(Link::Http { .. }) = self.links.remove(&conn) {
+            self.abort(conn);
+        }
+    }
+
+    fn abort(&mut self, conn: ConnId) {
+        self.links.remove(&conn);
+        for running in self.running.values().filter(|running| running.conn == conn) {
+            running.task.abort();
+        }
+    }
+
+    fn take_report(&mut self, report: Report) {
+        let Report { conn, at, kind } = report;
+        let Some(Link::Stream { pool, .. }) = self.links.get(&conn) else { return };
+        let pool = *pool;
+        let now = self.now(at);
+        match kind {
+            ReportKind::Connected(path) => {
+                self.note_path(pool, *path);
+                self.supervisor.handle_connected(now, conn);
+            }
+            ReportKind::Bytes(bytes) => self.supervisor.handle_bytes(now, conn, &bytes),
+        }
+        self.carry_out();
+    }
+
+    fn take_all_reports(&mut self) {
+        while let Ok(report) = self.reports.try_recv() {
+            self.take_report(report);
+        }
+    }
+
+    fn take_end(&mut self, ended: Result<(Id, Ended), JoinError>) {
+        let id = match &ended {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let Some(running) = self.running.remove(&id) else { return };
+        let ended = match (ended, running.request) {
+            (Ok((_, ended)), _) => ended,
+            (Err(error), _) if error.is_cancelled() => return,
+            (Err(_), None) => {
+                let fault = "a fault in rminer ended the connection; please report it";
+                Ended::Stream(running.conn, CloseReason::Network(fault.into()))
+            }
+            (Err(_), Some(tag)) => {
+                let fault = "a fault in rminer ended the request; please report it";
+                Ended::Http { conn: running.conn, tag, outcome: Err(Failure::Other(fault.into())) }
+            }
+        };
+        match ended {
+            Ended::Stream(conn, reason) => self.stream_ended(conn, reason),
+            Ended::Http { conn, tag, outcome } => self.http_ended(conn, tag, outcome),
+        }
+        self.carry_out();
+    }
+
+    fn stream_ended(&mut self, conn: ConnId, reason: CloseReason) {
+        // Its last bytes may still be on their way to us.
+        self.take_all_reports();
+        if self.links.remove(&conn).is_some() {
+            let now = self.now(Instant::now());
+            self.supervisor.handle_closed(now, conn, reason);
+        }
+    }
+
+    fn http_ended(&mut self, conn: ConnId, tag: u64, outcome: Answer) {
+        let Some(Link::Http { pool, node }) = self.links.get(&conn) else { return };
+        if let (pool, Some(path)) = (*pool, node.take_new_path()) {
+            self.note_path(pool, path);
+        }
+        let outcome = match &outcome {
+            Ok((status, body)) => Ok((*status, body.as_ref())),
+            Err(Failure::Login(fault)) => Err(HttpFailure::Login(fault)),
+            Err(Failure::Other(fault)) => Err(HttpFailure::Other(fault)),
+        };
+        let now = self.now(Instant::now());
+        self.supervisor.handle_http(now, conn, HttpReply { tag, outcome });
+    }
+
+    /// Keeps how a connection came about, and tells what people should know of it.
+    fn note_path(&mut self, pool: usize, path: Path) {
+        for notice in path.notices() {
+            self.events.push_back(Event::Pool { pool, what: PoolEvent::Notice(notice) });
+        }
+        if let Some(kept) = self.paths.get_mut(pool) {
+            *kept = Some(path);
+        }
+    }
+
+    /// Deadlines that are long over are kept even when input never ends.
+    fn catch_up(&mut self) {
+        let overdue = |deadline: Instant| deadline + DEADLINE_GRACE < Instant::now();
+        if self.supervisor.poll_timeout().is_some_and(overdue) {
+            self.look_at_clocks();
+        }
+    }
+
+    fn look_at_clocks(&mut self) {
+        let mono = Instant::now();
+        let now = self.now(mono);
+        if self.sleep_watch.slept(SystemTime::now(), mono) {
+            self.supervisor.handle_suspended(now);
+        }
+        if self.supervisor.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            self.supervisor.handle_timeout(now);
+        }
+        self.carry_out();
+    }
+
+    fn wake_at(&self) -> Instant {
+        let look = self.sleep_watch.next_look();
+        [self.supervisor.poll_timeout(), self.farewell].into_iter().flatten().fold(look, Instant::min)
+    }
+
+    /// Whether the next event may go out: the last one waits until the connections have said goodbye.
+    fn may_tell(&mut self) -> bool {
+        if !matches!(self.events.front(), Some(Event::Stopped)) || self.tasks.is_empty() {
+            return true;
+        }
+        let now = Instant::now();
+        *self.farewell.get_or_insert(now + FAREWELL) <= now
+    }
+
+    fn now(&mut self, at: Instant) -> Instant {
+        self.latest = self.latest.max(at);
+        self.latest
+    }
+}
+
+/// A host as a pool wrote it, by the same rules as the hosts that users write.
+fn redirected_host(text: &str) -> Option<Host> {
+    if let Ok(address) = text.trim_matches(['[', ']']).parse() {
+        return Some(Host::Ip(address));
+    }
+    let url: PoolUrl = format!("tcp://{text}:1").parse().ok()?;
+    (url.login().is_none() && url.port() == 1).then(|| url.host().clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_redirects_are_hosts() {
+        for good in ["pool.example", "POOL.example.", "192.0.2.1", "2001:db8::1", "[2001:db8::1]"] {
+            assert!(redirected_host(good).is_some(), "{good}");
+        }
+        for bad in [
+            "",
+            "a b",
+            "x@pool.example",
+            "pool.example:99",
+            "pool.example/x",
+            "\0",
+            "-\x1b",
+            &"a".repeat(300),
+        ] {
+            assert_eq!(redirected_host(bad), None, "{bad}");
+        }
+    }
+}
