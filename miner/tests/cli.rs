@@ -56,8 +56,8 @@ fn shown(args: &[&str]) -> Outcome {
 }
 
 /// Options that must be refused with exit code 2 and these texts.
-fn refused(args: &[&str], texts: &[&str]) {
-    let outcome = shown(args);
+fn refused<A: AsRef<str> + std::fmt::Debug>(args: &[A], texts: &[&str]) {
+    let outcome = shown(&args.iter().map(AsRef::as_ref).collect::<Vec<_>>());
     assert_eq!(outcome.code, Some(2), "{args:?}: {}", outcome.all());
     for text in texts {
         assert!(outcome.stderr.contains(text), "{args:?}: no {text:?} in {}", outcome.stderr);
@@ -184,7 +184,7 @@ fn userpass_is_user_and_pass() {
 fn values_in_the_wrong_place_name_the_right_flag() {
     let pool = ["-o", "a.example:1", "-u", WALLET];
     let with =
-        |more: &[&'static str]| -> Vec<&str> { pool.iter().copied().chain(more.iter().copied()).collect() };
+        |more: &[&str]| -> Vec<String> { pool.iter().chain(more).map(|&word| word.to_owned()).collect() };
     refused(&with(&["-p", "pool.example:3333"]), &["password-is-pool", "--pool (-o)"]);
     refused(&with(&["-p", WALLET]), &["password-is-wallet", "--user (-u)"]);
     refused(&with(&["-w", WALLET]), &["worker-is-wallet", "--user (-u)"]);
@@ -194,6 +194,8 @@ fn values_in_the_wrong_place_name_the_right_flag() {
     );
     refused(&["-a", WALLET], &["is a wallet address", "--user"]);
     refused(&["-o", "miner.log", "-u", WALLET], &["the port is missing", "--log-file"]);
+    refused(&with(&["-w", &"w".repeat(600)]), &["name-length", "600 bytes"]);
+    refused(&["-o", "a.example:1", "-u", "one\ntwo"], &["name-control", "place 4"]);
     refused(&["-d", "0,1"], &["could be a CPU or a GPU", "cpu0,gpu1"]);
     for threads in ["0", "-1", "70000", "x"] {
         refused(
@@ -361,6 +363,7 @@ fn no_output_shows_a_secret() {
         vec!["-o", "tcp://me:hunter2@a.example"],
         vec!["-o", "tcp://me:hun/hunter2@a.example:x"],
         vec!["-o", "http://me:hunter2@127.0.0.1:18081", "-u", WALLET],
+        vec!["-o", "a.example:1", "-u", "tcp://me:hunter2@b.example:2"],
         vec!["-c", &good],
         vec!["-c", &bad_values],
         vec!["-c", &bad_syntax],

@@ -3,6 +3,7 @@
 //! [`PoolUrl`] is what a user writes behind `--pool`, [`PoolConfig`] adds all that the text of the address
 //! leaves open. Secrets are [`SecretString`]s and never appear in `Debug`, `Display` or an error.
 
+mod authority;
 mod proxy;
 mod tls;
 mod url;
@@ -11,9 +12,10 @@ use rminer_algos::Algorithm;
 use secrecy::SecretString;
 use thiserror::Error;
 
+pub use authority::{Host, Login};
 pub use proxy::{Proxy, ProxyError};
 pub use tls::{PinError, TlsPolicy};
-pub use url::{Host, Login, PoolUrl, Protocol, Transport, UrlError, redact_url};
+pub use url::{PoolUrl, Protocol, Transport, UrlError, redact_url};
 
 /// Who mines: sent in the login of a pool, or as the payout address of a solo block.
 #[derive(Debug, Clone)]

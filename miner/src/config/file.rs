@@ -253,3 +253,51 @@ fn as_text(key: &Key, value: &DeValue<'_>) -> Result<String, &'static str> {
 fn decimal(number: &DeInteger<'_>) -> Option<String> {
     i64::from_str_radix(number.as_str(), number.radix()).ok().map(|number| number.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parsed(text: &str) -> (Layer, Vec<Problem>) {
+        parse(&Source::new("x.toml", text.to_owned()), &|_| None)
+    }
+
+    #[test]
+    fn values_take_the_spelling_of_the_command_line() {
+        let (layer, problems) = parsed(
+            "nicehash = true\nkeepalive = \"auto\"\nretries = 0x10\n[cpu]\nthreads = [6]\naffinity = [0, 1_0]\n",
+        );
+        assert_eq!(problems, []);
+        for (setting, text) in [
+            (Setting::Nicehash, "on"),
+            (Setting::Keepalive, "auto"),
+            (Setting::Retries, "16"),
+            (Setting::Threads, "6,"),
+            (Setting::Affinity, "0,10,"),
+        ] {
+            assert_eq!(layer.values[&setting].text, text);
+        }
+    }
+
+    #[test]
+    fn every_key_has_a_place() {
+        for key in KEYS.iter().filter(|key| key.file.is_some()) {
+            let places = ["", "pool.", "cpu.", "log."].map(|prefix| {
+                known_keys(prefix).iter().filter(|(_, known)| known.setting == key.setting).count()
+            });
+            let wanted = if key.per_pool { [1, 1, 0, 0].to_vec() } else { vec![1] };
+            assert_eq!(places.iter().sum::<usize>(), wanted.iter().sum::<usize>(), "{}", key.flag);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_judged(text in "([a-z.\\[\\]={}\"'\\\\#\\-0-9, \t\r\né€]|pool|cpu|url|true|\"\"\"){0,60}") {
+            let (_, problems) = parsed(&text);
+            for problem in problems {
+                prop_assert!(problem.to_string().contains("x.toml"));
+            }
+        }
+    }
+}

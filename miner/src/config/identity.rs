@@ -3,12 +3,15 @@
 //! Other miners have other letters for the same things (`-p` is the pool of one, `-w` the wallet of another),
 //! so what a text looks like is checked, and the right flag named.
 
-use rminer_stratum::endpoint::{PoolUrl, Protocol};
+use rminer_stratum::endpoint::{PoolUrl, Protocol, redact_url};
 
 use super::raw::Given;
 use super::resolve::Resolver;
 use crate::problem::Problem;
 use crate::wallet::{Kind, Network, UserText, judge, looks_like_wallet, shortened};
+
+/// Longest user or worker name, in bytes: several addresses with all their suffixes.
+const MAX_NAME_BYTES: usize = 512;
 
 /// Checks a user, and says whether it can be used.
 pub(super) fn check_user(
@@ -18,9 +21,16 @@ pub(super) fn check_user(
     is_account: bool,
 ) -> bool {
     let text = given.text.trim();
+    if let Some(problem) = unfit_for_the_wire("user", text) {
+        resolver.error(problem, given);
+        return false;
+    }
     if looks_like_pool(text) {
-        let problem = Problem::error("user-is-pool", format!("the user `{text}` is an address of a pool"))
-            .help("give the pool as --pool (-o), and your wallet as --user (-u)");
+        let problem = Problem::error(
+            "user-is-pool",
+            format!("the user `{}` is an address of a pool", redact_url(text)),
+        )
+        .help("give the pool as --pool (-o), and your wallet as --user (-u)");
         resolver.error(problem, given);
         return false;
     }
@@ -40,6 +50,9 @@ pub(super) fn check_user(
 
 /// A rig name that looks like a wallet belongs elsewhere.
 pub(super) fn check_worker(resolver: &mut Resolver<'_>, given: &Given) {
+    if let Some(problem) = unfit_for_the_wire("worker name", &given.text) {
+        resolver.error(problem, given);
+    }
     if looks_like_wallet(&given.text) {
         let summary = format!("the worker name {} looks like a wallet", shortened(&given.text));
         let problem = Problem::error("worker-is-wallet", summary);
@@ -59,6 +72,17 @@ pub(super) fn check_pass(resolver: &mut Resolver<'_>, given: &Given) {
         let problem = Problem::error("password-is-wallet", "the password looks like a wallet");
         resolver.error(problem.help("give the wallet as --user (-u)"), given);
     }
+}
+
+/// Pools read lines of limited length, and show names to people.
+fn unfit_for_the_wire(what: &str, text: &str) -> Option<Problem> {
+    if text.len() > MAX_NAME_BYTES {
+        let summary = format!("the {what} has {} bytes, more than {MAX_NAME_BYTES}", text.len());
+        return Some(Problem::error("name-length", summary).help("shorten it"));
+    }
+    let control = text.chars().position(char::is_control)?;
+    let summary = format!("the {what} has a control character at place {}", control + 1);
+    Some(Problem::error("name-control", summary).help("write it again by hand"))
 }
 
 /// With a scheme, or a dotted host and a port behind it.

@@ -150,7 +150,8 @@ impl<'a> Builder<'a, '_, '_> {
             self.warn_of_visible(Setting::Pool, pass.expose_secret(), &address.origin);
         }
         let user = self.user(&url, &login);
-        let worker = self.find(Setting::Worker, &login).cloned();
+        let worker =
+            self.find(Setting::Worker, &login).filter(|given| !given.text.trim().is_empty()).cloned();
         self.resolver.show_given(Setting::Worker, self.index, worker.as_ref());
         if let Some(worker) = &worker {
             identity::check_worker(self.resolver, worker);

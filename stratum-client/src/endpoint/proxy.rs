@@ -6,7 +6,8 @@ use std::str::FromStr;
 use secrecy::ExposeSecret;
 use thiserror::Error;
 
-use super::url::{Authority, Host, Login, UrlError};
+use super::authority::{Authority, Host, Login};
+use super::url::UrlError;
 
 /// Longest user name or password that RFC 1929 can carry, in bytes.
 const MAX_LOGIN_BYTES: usize = 255;
