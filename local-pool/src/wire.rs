@@ -31,7 +31,7 @@ impl<'a> Request<'a> {
             #[serde(borrow)]
             params: Option<&'a RawValue>,
         }
-        let Envelope { id, method, params } = serde_json::from_str(line).ok()?;
+        let Envelope { id, method, params } = object(line)?;
         let id = id.map_or("null", RawValue::get);
         (id.len() <= MAX_ID_BYTES).then(|| Self { id: id.to_owned(), method, params })
     }
@@ -43,8 +43,13 @@ impl<'a> Request<'a> {
 
     /// The params of the method; `None` when something that it needs is missing or of the wrong type.
     pub(crate) fn params<T: Deserialize<'a>>(&self) -> Option<T> {
-        serde_json::from_str(self.params?.get()).ok()
+        object(self.params?.get())
     }
+}
+
+/// Reads an object. Serde would take a list of the fields' values as well.
+fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    text.starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
 }
 
 /// Params of `login`.
@@ -211,6 +216,7 @@ mod tests {
         for line in [
             "",
             "[]",
+            "[1,\"x\",null]",
             "7",
             "{}",
             r#"{"method":7}"#,

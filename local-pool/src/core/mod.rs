@@ -327,3 +327,57 @@ impl PoolCore {
         self.closed.push_back(SessionStats { open: false, difficulty, ..session.stats });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Fault, MalformedJob, Profile, ToyReference};
+
+    const LOGIN: &[u8] = b"{\"id\":1,\"method\":\"login\",\"params\":{\"login\":\"w\"}}\n";
+
+    /// Every blob is given back: nothing is left behind by sessions that came, got jobs of all kinds, and went.
+    #[test]
+    fn blobs_do_not_pile_up() {
+        for profile in Profile::all() {
+            let (name, keep) = (profile.name, profile.keep_jobs);
+            let shared = usize::from(profile.shared_blob);
+            let now = Instant::now();
+            let mut pool = PoolCore::new(
+                PoolConfig::with_profile(profile),
+                Verification::Inline(Box::new(ToyReference)),
+                now,
+            );
+            for _ in 0..3 {
+                let ids: Vec<SessionId> = (0..5).map(|_| pool.connect(now)).collect();
+                for id in &ids {
+                    pool.bytes(now, *id, LOGIN);
+                }
+                for kind in MalformedJob::ALL {
+                    pool.set_fault(now, Fault::MalformedJob(*kind));
+                    pool.set_fault(now, Fault::SameIdNewContent);
+                    pool.set_fault(now, Fault::RetargetSameJob);
+                    pool.set_fault(now, Fault::HalfLine);
+                    pool.set_fault(now, Fault::None);
+                    pool.push_new_job(now);
+                }
+                pool.push_blob(now, &[7; 76], [1; 32], 5).unwrap();
+                assert!(pool.works.len() <= 5 * keep + 1, "{name}: {}", pool.works.len());
+                for id in ids {
+                    pool.closed(now, id);
+                }
+                pool.push_new_job(now);
+                assert_eq!(pool.works.len(), shared, "{name}");
+                while pool.poll_output().is_some() {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_blob_without_room_for_the_nonce_is_refused() {
+        let now = Instant::now();
+        let mut pool = PoolCore::new(PoolConfig::default(), Verification::Deferred, now);
+        assert!(pool.push_blob(now, &[7; 42], [1; 32], 5).is_err());
+        assert!(pool.push_blob(now, &[7; 513], [1; 32], 5).is_err());
+        assert_eq!(pool.works.len(), 0);
+    }
+}
