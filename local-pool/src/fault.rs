@@ -37,6 +37,10 @@ pub enum Fault {
     WrongId,
     /// `string_ids`, mode: ids come back as text.
     StringIds,
+    /// `float_ids`, mode: ids come back as `2.0`.
+    FloatIds,
+    /// `null_ids`, mode: verdicts come back with id `null`.
+    NullIds,
     /// `numbers_as_strings`, mode: heights and error codes are text.
     NumbersAsStrings,
     /// `error_shape(name)`, mode: another shape of error replies.
@@ -90,6 +94,49 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// One fault of every kind with ordinary values, [`Fault::None`] first; the malformed jobs apart, which
+    /// [`MalformedJob::ALL`] lists.
+    pub fn examples() -> Vec<Self> {
+        let ms = Duration::from_millis;
+        vec![
+            Self::None,
+            Self::Delay(ms(200)),
+            Self::Split { bytes: 7, gap: ms(2) },
+            Self::Glue,
+            Self::Join,
+            Self::DropReply(3),
+            Self::WrongId,
+            Self::StringIds,
+            Self::FloatIds,
+            Self::NullIds,
+            Self::NumbersAsStrings,
+            Self::ErrorShape(ErrorShape::Array),
+            Self::ReplyTwice,
+            Self::ReplyReorder,
+            Self::CloseAfter(2),
+            Self::Silent,
+            Self::BanText,
+            Self::RejectAll(Reject::StaleJob),
+            Self::EscapeText,
+            Self::HalfLine,
+            Self::GarbageLine,
+            Self::HugeLine(300_000_000),
+            Self::JsonBomb,
+            Self::UnknownReplies,
+            Self::DupJob,
+            Self::SameIdNewContent,
+            Self::RetargetSameJob,
+            Self::ZeroTarget,
+            Self::Redirect(None),
+            Self::Redirect(Some(("pool.example".into(), "3333".into()))),
+            Self::JobStorm(100),
+            Self::NewJob,
+            Self::NewBlock,
+            Self::SeedChange,
+            Self::Close,
+        ]
+    }
+
     /// Whether it does something at once, rather than change what is done later.
     pub fn is_deed(&self) -> bool {
         matches!(
@@ -192,6 +239,8 @@ impl FromStr for Fault {
             ("drop_reply", [count]) => Self::DropReply(parse(text, count)?),
             ("wrong_id", []) => Self::WrongId,
             ("string_ids", []) => Self::StringIds,
+            ("float_ids", []) => Self::FloatIds,
+            ("null_ids", []) => Self::NullIds,
             ("numbers_as_strings", []) => Self::NumbersAsStrings,
             ("error_shape", [shape]) => ErrorShape::ALL
                 .into_iter()
@@ -249,6 +298,8 @@ impl fmt::Display for Fault {
             Self::DropReply(count) => write!(f, "drop_reply({count})"),
             Self::WrongId => f.write_str("wrong_id"),
             Self::StringIds => f.write_str("string_ids"),
+            Self::FloatIds => f.write_str("float_ids"),
+            Self::NullIds => f.write_str("null_ids"),
             Self::NumbersAsStrings => f.write_str("numbers_as_strings"),
             Self::ErrorShape(shape) => {
                 let name = ErrorShape::ALL
@@ -291,49 +342,17 @@ mod tests {
 
     #[test]
     fn texts_read_back() {
-        for text in [
-            "none",
-            "delay(200)",
-            "split(7, 2)",
-            "glue",
-            "join",
-            "drop_reply(3)",
-            "wrong_id",
-            "string_ids",
-            "numbers_as_strings",
-            "error_shape(array)",
-            "reply_twice",
-            "reply_reorder",
-            "close_after(2)",
-            "silent",
-            "ban_text",
-            "reject_all(stale_job)",
-            "escape_text",
-            "half_line",
-            "garbage_line",
-            "huge_line(300000000)",
-            "json_bomb",
-            "unknown_replies",
-            "dup_job",
-            "same_id_new_content",
-            "retarget_same_job",
-            "zero_target",
-            "malformed_job(blob_short)",
-            "redirect()",
-            "redirect(example.com, 3333)",
-            "job_storm(100)",
-            "new_job",
-            "new_block",
-            "seed_change",
-            "close",
-        ] {
-            let fault: Fault = text.parse().unwrap();
-            assert_eq!(fault.to_string(), text);
+        let malformed = MalformedJob::ALL.iter().map(|kind| Fault::MalformedJob(*kind));
+        for fault in Fault::examples().into_iter().chain(malformed) {
+            let text = fault.to_string();
+            assert_eq!(text.parse(), Ok(fault.clone()));
             let scheduled: ScheduledFault = format!("{text}@login").parse().unwrap();
             assert_eq!(scheduled, ScheduledFault { fault: fault.clone(), trigger: Trigger::AtLogin });
             let scheduled: ScheduledFault = format!("{text} @ 12").parse().unwrap();
             assert_eq!(scheduled, ScheduledFault { fault, trigger: Trigger::AfterRequests(12) });
         }
+        assert_eq!("close_after(2)".parse(), Ok(Fault::CloseAfter(2)));
+        assert_eq!("malformed_job(blob_short)".parse(), Ok(Fault::MalformedJob(MalformedJob::BlobShort)));
         assert_eq!("split(1)".parse(), Ok(Fault::Split { bytes: 1, gap: Duration::from_millis(2) }));
     }
 

@@ -71,6 +71,8 @@ pub struct Profile {
     pub template_delay: Option<Duration>,
     /// The seed changes after this many jobs and is announced for half of them.
     pub seed_jobs: Option<u32>,
+    /// Shorter lines count as no request.
+    pub min_line_bytes: usize,
     /// A line that is no request, or a share with a wrong NiceHash byte, ends the connection.
     pub close_on_bad_line: bool,
     /// A changed difficulty is sent at once, with the same blob; otherwise with the next job.
@@ -100,6 +102,7 @@ impl Default for Profile {
             numeric_job_ids: false,
             template_delay: None,
             seed_jobs: None,
+            min_line_bytes: 0,
             close_on_bad_line: true,
             resend_on_retarget: true,
         }
@@ -188,6 +191,7 @@ impl Profile {
                 nicehash: Some(NiceHash { announced: true, first_byte: 0 }),
                 shared_blob: true,
                 keep_jobs: 2,
+                min_line_bytes: 32,
                 extensions: &["algo", "nicehash", "connect", "tls", "keepalive"],
                 ..named("xmrig-proxy", "NiceHash mode on one blob for all, the previous job kept")
             },

@@ -83,6 +83,13 @@ fn ids_in_other_clothes() {
     rig.fault("none");
     rig.fault("string_ids");
     assert_eq!(rig.mine(&mut miner, 1000)["id"], "3");
+    rig.fault("none");
+    rig.fault("float_ids");
+    assert_eq!(rig.mine(&mut miner, 2000)["id"].to_string(), "4.0");
+    rig.fault("null_ids");
+    assert_eq!(rig.mine(&mut miner, 3000)["id"], Value::Null);
+    rig.fault("none");
+    rig.fault("string_ids");
     let id = rig.connect();
     rig.send(id, &login(1));
     assert_eq!(rig.one(id)["id"], "1");

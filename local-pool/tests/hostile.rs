@@ -97,39 +97,8 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let texts = prop_oneof![
-        Just("none".to_owned()),
-        Just("delay(30)".to_owned()),
-        Just("split(3)".to_owned()),
-        Just("glue".to_owned()),
-        Just("join".to_owned()),
-        Just("drop_reply(1)".to_owned()),
-        Just("wrong_id".to_owned()),
-        Just("string_ids@login".to_owned()),
-        Just("numbers_as_strings".to_owned()),
-        Just("error_shape(array)@2".to_owned()),
-        Just("reply_twice".to_owned()),
-        Just("reply_reorder".to_owned()),
-        Just("close_after(3)".to_owned()),
-        Just("silent".to_owned()),
-        Just("ban_text".to_owned()),
-        Just("reject_all(stale_job)".to_owned()),
-        Just("escape_text".to_owned()),
-        Just("half_line".to_owned()),
-        Just("garbage_line".to_owned()),
-        Just("huge_line(1000)".to_owned()),
-        Just("unknown_replies".to_owned()),
-        Just("dup_job".to_owned()),
-        Just("same_id_new_content".to_owned()),
-        Just("retarget_same_job".to_owned()),
-        Just("zero_target".to_owned()),
-        Just("redirect(a, 1)".to_owned()),
-        Just("job_storm(20)".to_owned()),
-        Just("seed_change".to_owned()),
-        Just("close".to_owned()),
-    ];
     let fault = prop_oneof![
-        3 => texts.prop_map(|text| text.parse::<rminer_pool::ScheduledFault>().unwrap().fault),
+        3 => proptest::sample::select(Fault::examples()),
         1 => proptest::sample::select(MalformedJob::ALL).prop_map(Fault::MalformedJob),
     ];
     let step = prop_oneof![
@@ -247,7 +216,7 @@ proptest! {
 
     /// No input and no fault makes the pool panic, lose count or grow; and it does the same again.
     #[test]
-    fn anything_goes_and_replays(steps in steps(), profile in 0usize..19) {
+    fn anything_goes_and_replays(steps in steps(), profile in 0..Profile::all().len()) {
         let name = Profile::all()[profile].name;
         let start = Instant::now();
         let first = run(name, &steps, start);

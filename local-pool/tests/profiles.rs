@@ -66,7 +66,8 @@ fn default_serves_everything() {
     assert!(is_ok(&rig.mine(&mut miner, 0)));
     rig.send(miner.id, &json!({"id": 73, "method": "mining.subscribe", "params": []}));
     assert_eq!(error_text(&rig.one(miner.id)), "Unknown method");
-    assert_eq!(rig.pool.stats().keepalives, 2);
+    let stats = rig.pool.stats();
+    assert_eq!((stats.keepalives, stats.jobs, stats.sessions[0].jobs), (2, 2, 2));
 }
 
 #[test]
@@ -170,6 +171,9 @@ fn xmrig_proxy_shares_one_blob() {
     rig.take(second.id);
     rig.submit(&mut second, &old, 2000);
     assert_eq!(error_text(&rig.one(second.id)), "Invalid job id");
+    let short = rig.connect();
+    rig.raw(short, b"{\"id\":1,\"method\":\"getjob\"}\n");
+    assert!(rig.closed.contains(&short), "26 bytes are no request");
     // The byte is free again when its miner has left, and so is not every nonce under it.
     let job = second.job.clone();
     rig.pool.closed(rig.now, first.id);

@@ -114,6 +114,10 @@ impl PoolCore {
 
     pub(super) fn notify_job(&mut self, now: Instant, id: SessionId, job: Value) {
         self.notify(now, id, "job", &job);
+        self.count_job(id);
+    }
+
+    pub(super) fn count_job(&mut self, id: SessionId) {
         self.stats.jobs += 1;
         if let Some(session) = self.sessions.get_mut(&id) {
             session.stats.jobs += 1;

@@ -31,6 +31,9 @@ impl PoolCore {
             return;
         }
         let text = String::from_utf8_lossy(line);
+        if line.len() < self.config.profile.min_line_bytes {
+            return self.protocol_error(now, id);
+        }
         let Some(request) = Request::read(&text) else { return self.protocol_error(now, id) };
         if self.config.profile.strict_ban.is_some() && !request.id_is_unsigned() {
             return self.ban(now, id);
@@ -104,6 +107,7 @@ impl PoolCore {
         let job = job_due.is_none().then(|| self.issue(id)).flatten();
         if let (Some(job), Some(result)) = (&job, result.as_object_mut()) {
             let job = spoiler.map_or_else(|| job.clone(), |kind| self.spoil(id, kind, job.clone()));
+            self.count_job(id);
             result.insert("job".into(), job);
         }
         self.reply(now, id, Reply::ok(&request.id, result));
@@ -158,6 +162,7 @@ impl PoolCore {
         let reply = if !self.is_own(id, request) {
             Reply::refuse(&request.id, Reject::Unauthenticated)
         } else if let Some(job) = self.issue(id) {
+            self.count_job(id);
             Reply::ok(&request.id, job)
         } else {
             Reply::refuse(&request.id, Reject::NotReady)
@@ -227,13 +232,7 @@ impl PoolCore {
     }
 
     pub(super) fn send_reply(&mut self, now: Instant, id: SessionId, reply: &Reply) {
-        let mut wire_id = reply.id.clone();
-        if reply.to_share && self.modes.wrong_id {
-            wire_id = wire_id.parse::<u64>().map_or(999_999, |id| id.saturating_add(100_000)).to_string();
-        }
-        if self.modes.string_ids && wire_id.parse::<f64>().is_ok() {
-            wire_id = Value::from(wire_id).to_string();
-        }
+        let wire_id = self.wire_id(reply);
         let mut shape = self.modes.error_shape.unwrap_or(self.config.profile.error_shape);
         if self.modes.numbers_as_strings && shape == ErrorShape::Object {
             shape = ErrorShape::Nested;
@@ -255,6 +254,24 @@ impl PoolCore {
         if reply.then_close {
             self.close(now, id);
         }
+    }
+
+    /// The id as the faults want it.
+    fn wire_id(&self, reply: &Reply) -> String {
+        let mut id = reply.id.clone();
+        if reply.to_share && self.modes.null_ids {
+            return "null".to_owned();
+        }
+        if reply.to_share && self.modes.wrong_id {
+            id = id.parse::<u64>().map_or(999_999, |id| id.saturating_add(100_000)).to_string();
+        }
+        if self.modes.float_ids && id.parse::<u64>().is_ok() {
+            id.push_str(".0");
+        }
+        if self.modes.string_ids && id.parse::<f64>().is_ok() {
+            id = Value::from(id).to_string();
+        }
+        id
     }
 
     pub(super) fn notify(&mut self, now: Instant, id: SessionId, method: &str, params: &Value) {
