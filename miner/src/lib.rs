@@ -2,12 +2,15 @@
 
 pub mod bench;
 pub mod cli;
+pub mod clock;
 mod commands;
 pub mod config;
 pub mod devices;
 pub mod engine;
 pub mod exit;
+pub mod mine;
 pub mod problem;
 mod signals;
 mod suggest;
+pub mod ui;
 pub mod wallet;

@@ -8,20 +8,45 @@ use rminer_algos::{Hash, Reference, Unavailable};
 use tokio::sync::mpsc;
 
 use super::worker::Hit;
-use crate::devices::DeviceSource;
+use crate::devices::{DeviceSource, Health};
 
 /// Hits that may wait for their check. A RandomX check takes a tenth of a second; shares are far rarer.
 const MAX_WAITING: usize = 256;
+
+/// Why a hit is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// It waits for this to be sent.
+    BeforeSending,
+    /// It was sent already.
+    Behind,
+    /// A pool said that its hash is wrong.
+    Complaint,
+}
 
 /// A hit that was hashed again.
 #[derive(Debug)]
 pub struct Checked {
     /// The hit.
     pub hit: Hit,
-    /// Whether it waits to be sent.
-    pub before_sending: bool,
+    /// Why it was checked.
+    pub purpose: Purpose,
     /// What the independent engine says, or why there is none.
     pub outcome: Result<Hash, Unavailable>,
+    /// Whose fault it is, where the hashes differ or a pool complained.
+    pub health: Option<Health>,
+}
+
+impl Checked {
+    /// Whether the second engine agrees that this is a share. Without a second engine the device's word stands.
+    pub fn is_right(&self) -> bool {
+        let target = self.hit.assignment.job.target;
+        match (&self.outcome, self.hit.hash) {
+            (Ok(hash), Some(claimed)) => *hash == claimed && target.is_met_by(hash),
+            (Ok(hash), None) => target.is_met_by(hash),
+            (Err(_), claimed) => claimed.is_some(),
+        }
+    }
 }
 
 /// A thread that checks.
@@ -33,7 +58,7 @@ pub struct Verifier {
 
 struct Request {
     hit: Hit,
-    before_sending: bool,
+    purpose: Purpose,
     source: Arc<dyn DeviceSource>,
 }
 
@@ -53,13 +78,8 @@ impl Verifier {
     ///
     /// # Errors
     /// The hit, unchecked.
-    pub fn check(
-        &self,
-        hit: Hit,
-        before_sending: bool,
-        source: Arc<dyn DeviceSource>,
-    ) -> Result<(), Box<Hit>> {
-        match self.requests.try_send(Request { hit, before_sending, source }) {
+    pub fn check(&self, hit: Hit, purpose: Purpose, source: Arc<dyn DeviceSource>) -> Result<(), Box<Hit>> {
+        match self.requests.try_send(Request { hit, purpose, source }) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(request) | TrySendError::Disconnected(request)) => {
                 Err(Box::new(request.hit))
@@ -77,10 +97,17 @@ impl Verifier {
 fn check_all(waiting: &Receiver<Request>, results: &mpsc::Sender<Checked>) {
     // One engine for each device, made when its first hit comes.
     let mut engines: Vec<(String, Box<dyn Reference>)> = Vec::new();
-    while let Ok(Request { hit, before_sending, source }) = waiting.recv() {
-        let outcome =
-            engine(&mut engines, &source).and_then(|engine| engine.hash(&hit.assignment.work, hit.nonce));
-        if results.blocking_send(Checked { hit, before_sending, outcome }).is_err() {
+    while let Ok(Request { hit, purpose, source }) = waiting.recv() {
+        let (work, nonce) = (&hit.assignment.work, hit.nonce);
+        let outcome = engine(&mut engines, &source).and_then(|engine| engine.hash(work, nonce));
+        let mut checked = Checked { hit, purpose, outcome, health: None };
+        if let (true, Some(claimed)) =
+            (purpose == Purpose::Complaint || !checked.is_right(), checked.hit.hash)
+        {
+            let work = &checked.hit.assignment.work;
+            checked.health = source.examine(work, checked.hit.nonce, &claimed).ok();
+        }
+        if results.blocking_send(checked).is_err() {
             return;
         }
     }

@@ -1,0 +1,37 @@
+# `make run` mines in a pool of its own on this machine; `make test` checks everything.
+# Both install the system packages that are missing.
+
+.PHONY: run build test lint bench fuzz setup setup-test clean
+
+# Start the demo; pass arguments with ARGS, such as `make run ARGS="--threads 2"`.
+run: build
+	./target/release/rminer demo $(ARGS)
+
+build: setup
+	cargo build --release --locked --package rminer
+
+# Format, lints, and all tests. Tests that drive real nodes and proxies must find them.
+test: setup-test lint
+	RMINER_REQUIRE_FIXTURES=1 cargo test --workspace --locked
+
+lint: setup
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Comparisons with peers; XMRIG=path of an xmrig binary, for those that need one.
+bench: build
+	cargo bench --package rminer-benches --locked
+
+# Each fuzz target for SECONDS; needs a nightly compiler and `cargo install cargo-fuzz`.
+SECONDS ?= 60
+fuzz: setup
+	scripts/fuzz.sh $(SECONDS)
+
+setup:
+	@scripts/setup.sh build
+
+setup-test:
+	@scripts/setup.sh build test
+
+clean:
+	cargo clean

@@ -1,0 +1,364 @@
+//! The engine's decisions, without sockets: events of pools and reports of workers in, letters to workers and
+//! shares to pools out.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rminer_algos::Hash;
+use rminer_stratum::supervisor::{Event, GaveUp, PoolEvent};
+use rminer_stratum::{Job, Ledger, NotSent, Reject, Settled, Share, Verdict};
+use tokio::sync::mpsc;
+
+use super::crew::{Crew, CrewEvent, Patience};
+use super::hashrate::Windows;
+use super::mailbox::{Letter, Mailbox};
+use super::scheduler::{Assignment, Scheduler};
+use super::snapshot::{DeviceSnapshot, Snapshot};
+use super::verify::{Checked, Purpose, Verifier};
+use super::worker::{Hit, Report};
+use crate::devices::{Check, DeviceSource, Health, Notice};
+use crate::exit::Exit;
+
+/// Hits that are kept in case a pool says that their hash is wrong.
+const MAX_SENT: usize = 64;
+/// Stands for a hash that is not known; it meets no target but the easiest one.
+const NO_HASH: Hash = Hash([0xFF; 32]);
+
+/// What people are told, in order.
+#[derive(Debug)]
+pub enum Happening {
+    /// Something happened with a pool.
+    Pool(usize, PoolEvent),
+    /// A new job is mined.
+    Job(Arc<Job>),
+    /// There is nothing to mine.
+    NoJob,
+    /// A share got its verdict; with the device that found it.
+    Share(Settled, String),
+    /// A worker came, went, or failed; with its device and number.
+    Crew(CrewEvent, String, u16),
+    /// A device has something to say.
+    Device(Notice),
+    /// A hit was wrong, in words.
+    Mismatch(String),
+    /// The work is used up before a new job came.
+    Exhausted,
+}
+
+/// Takes hits on their way to the pool.
+pub trait Submit {
+    /// Send this.
+    fn share(&mut self, share: &Share);
+    /// Only record this.
+    fn not_sent(&mut self, share: &Share, why: NotSent);
+}
+
+/// The engine.
+pub struct Core {
+    scheduler: Scheduler,
+    crew: Crew,
+    verifier: Verifier,
+    mailbox: Arc<Mailbox>,
+    device_windows: BTreeMap<String, Windows>,
+    total_window: Windows,
+    started: Instant,
+    active_pool: Option<usize>,
+    /// Hits that were sent lately, in case a pool complains.
+    sent: VecDeque<Hit>,
+    happenings: Vec<Happening>,
+    exit: Option<Exit>,
+}
+
+impl Core {
+    /// An engine with these devices; workers start at the first [`Core::tick`].
+    ///
+    /// # Errors
+    /// When the system gives no thread for the verifier.
+    pub fn new(
+        sources: Vec<Arc<dyn DeviceSource>>,
+        reports: mpsc::Sender<Report>,
+        checked: mpsc::Sender<Checked>,
+        patience: Patience,
+        now: Instant,
+    ) -> std::io::Result<Self> {
+        let mailbox = Arc::new(Mailbox::default());
+        Ok(Self {
+            scheduler: Scheduler::default(),
+            crew: Crew::new(sources, Arc::clone(&mailbox), reports, patience),
+            verifier: Verifier::start(checked)?,
+            mailbox,
+            device_windows: BTreeMap::new(),
+            total_window: Windows::default(),
+            started: now,
+            active_pool: None,
+            sent: VecDeque::new(),
+            happenings: Vec::new(),
+            exit: None,
+        })
+    }
+
+    /// Something from the pools.
+    pub fn on_pool(&mut self, event: Event) {
+        match event {
+            Event::Job(job) => {
+                let assignment = self.scheduler.job(Arc::clone(&job));
+                self.post(assignment);
+                self.happenings.push(Happening::Job(job));
+            }
+            Event::NoJob => {
+                self.scheduler.no_job();
+                self.post(None);
+                self.active_pool = None;
+                // While stopping or paused nobody is surprised.
+                if self.scheduler.pauses().next().is_none() {
+                    self.happenings.push(Happening::NoJob);
+                }
+            }
+            Event::Settled(settled) => {
+                if matches!(settled.verdict, Verdict::Rejected { kind: Reject::BadHash, .. }) {
+                    self.on_complaint(&settled);
+                }
+                let device = self.device_of(settled.row.device);
+                self.happenings.push(Happening::Share(settled, device));
+            }
+            Event::Pool { pool, what } => {
+                if what == PoolEvent::Active {
+                    self.active_pool = Some(pool);
+                }
+                self.happenings.push(Happening::Pool(pool, what));
+            }
+            Event::GaveUp(GaveUp::NoPool) => self.exit = Some(Exit::NoPool),
+            Event::GaveUp(GaveUp::AllRefused) => self.exit = Some(Exit::LoginRefused),
+            Event::Stopped => self.exit = self.exit.or(Some(Exit::Done)),
+        }
+    }
+
+    /// Something from a worker.
+    pub fn on_report(&mut self, now: Instant, report: Report, pool: &mut dyn Submit) {
+        match report {
+            Report::Ready { worker } => self.crew_event(self.crew.ready(worker)),
+            Report::Ended { worker, life, error } => {
+                if let Some(event) = self.crew.ended(now, worker, life, error) {
+                    self.crew_event(event);
+                }
+            }
+            Report::Exhausted(assignment) => {
+                let next = self.scheduler.exhausted(&assignment);
+                if next.is_none() {
+                    self.happenings.push(Happening::Exhausted);
+                }
+                if next.as_ref().is_none_or(|next| !Arc::ptr_eq(next, &assignment)) {
+                    self.post(next);
+                }
+            }
+            Report::Hit(hit) => self.on_hit(now, hit, pool),
+        }
+    }
+
+    /// A hit was hashed again.
+    pub fn on_checked(&mut self, now: Instant, checked: Checked, pool: &mut dyn Submit) {
+        let right = checked.is_right();
+        let device = self.device_of(checked.hit.worker);
+        if let Err(unavailable) = &checked.outcome {
+            self.happenings
+                .push(Happening::Mismatch(format!("a hit of {device} was not checked: {unavailable}")));
+        }
+        if !right || checked.purpose == Purpose::Complaint {
+            let healthy = checked.health == Some(Health::Healthy);
+            if !healthy {
+                self.crew.mismatched(now, checked.hit.worker);
+            }
+            self.happenings.push(Happening::Mismatch(explain(&checked, &device)));
+        }
+        if checked.purpose == Purpose::BeforeSending {
+            let hash = checked.outcome.ok().or(checked.hit.hash).unwrap_or(NO_HASH);
+            let share = share(&checked.hit, hash);
+            if right {
+                self.send(&checked.hit, share, pool);
+            } else {
+                pool.not_sent(&share, NotSent::Miscompute);
+            }
+        }
+    }
+
+    /// A device said something.
+    pub fn on_notice(&mut self, notice: Notice) {
+        self.happenings.push(Happening::Device(notice));
+    }
+
+    /// Once a second: hash rates, lost and hung workers.
+    pub fn tick(&mut self, now: Instant) {
+        for event in self.crew.tick(now) {
+            self.crew_event(event);
+        }
+        let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
+        for (source, hashes, _) in self.crew.each() {
+            *totals.entry(&source.info().id).or_default() += hashes;
+        }
+        for (id, hashes) in &totals {
+            // The name is copied once, when the device is first seen.
+            match self.device_windows.get_mut(*id) {
+                Some(windows) => windows.sample(now, *hashes),
+                None => self.device_windows.entry((*id).to_owned()).or_default().sample(now, *hashes),
+            }
+        }
+        self.total_window.sample(now, totals.values().sum());
+        if self.crew.is_hopeless() {
+            self.exit = self.exit.or(Some(Exit::NoDevice));
+        } else if self.crew.needs_restart() {
+            self.exit = self.exit.or(Some(Exit::DeviceHung));
+        }
+    }
+
+    /// Stops hashing; the pool may still answer.
+    pub fn pause(&mut self, reason: &'static str) {
+        self.scheduler.pause(reason);
+        self.post(None);
+    }
+
+    /// Takes one reason to pause away.
+    pub fn resume(&mut self, reason: &'static str) {
+        let assignment = self.scheduler.resume(reason);
+        self.post(assignment);
+    }
+
+    /// Why the miner must end, once it must.
+    pub fn exit(&self) -> Option<Exit> {
+        self.exit
+    }
+
+    /// What people should be told since the last call.
+    pub fn take_happenings(&mut self) -> Vec<Happening> {
+        std::mem::take(&mut self.happenings)
+    }
+
+    /// The state of everything, for screens and interfaces.
+    pub fn snapshot(&self, now: Instant, ledger: &Ledger) -> Snapshot {
+        let mut devices: BTreeMap<&str, DeviceSnapshot> = BTreeMap::new();
+        for (worker, (source, hashes, mismatches)) in (0u16..).zip(self.crew.each()) {
+            let info = source.info();
+            let device = devices.entry(&info.id).or_insert_with(|| DeviceSnapshot {
+                id: info.id.clone(),
+                name: info.name.clone(),
+                rates: self.device_windows.get(&info.id).map(Windows::rates).unwrap_or_default(),
+                ..DeviceSnapshot::default()
+            });
+            device.workers += 1;
+            device.hashes += hashes;
+            device.mismatches += mismatches;
+            if let Some(counts) = ledger.device(worker) {
+                device.accepted += counts.accepted;
+                device.rejected += counts.rejected_total();
+                device.not_sent += counts.not_sent_total();
+            }
+        }
+        Snapshot {
+            uptime: now.saturating_duration_since(self.started),
+            hashes: devices.values().map(|device| device.hashes).sum(),
+            devices: devices.into_values().collect(),
+            rates: self.total_window.rates(),
+            shares: ledger.total().clone(),
+            pending: ledger.pending(),
+            pool: self.active_pool,
+            difficulty: self.scheduler.newest().map(|job| job.target.difficulty()),
+            height: self.scheduler.newest().and_then(|job| job.height),
+            pauses: self.scheduler.pauses().collect(),
+        }
+    }
+
+    /// Stops all workers; returns how many did not end in time.
+    pub fn stop(self, patience: Duration) -> usize {
+        self.verifier.stop();
+        self.crew.stop(Instant::now() + patience)
+    }
+
+    fn on_hit(&mut self, now: Instant, hit: Hit, pool: &mut dyn Submit) {
+        let Some(source) = self.crew.source(hit.worker).map(Arc::clone) else { return };
+        let first = self.crew.check(now, hit.worker) == Check::First;
+        let purpose = match hit.hash.filter(|_| !first) {
+            Some(hash) => {
+                self.send(&hit, share(&hit, hash), pool);
+                Purpose::Behind
+            }
+            None => Purpose::BeforeSending,
+        };
+        if let Err(hit) = self.verifier.check(hit, purpose, source) {
+            // More hits than can be checked. One that was sent stays unchecked; sending one that must be
+            // checked first would be worse than losing it.
+            if purpose == Purpose::BeforeSending {
+                pool.not_sent(&share(&hit, hit.hash.unwrap_or(NO_HASH)), NotSent::Throttled);
+            }
+        }
+    }
+
+    fn send(&mut self, hit: &Hit, share: Share, pool: &mut dyn Submit) {
+        if self.sent.len() == MAX_SENT {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(hit.clone());
+        pool.share(&share);
+    }
+
+    /// A pool said that a hash is wrong: an engine of another kind decides who is right.
+    fn on_complaint(&mut self, settled: &Settled) {
+        let row = &settled.row;
+        let meant = |hit: &&Hit| {
+            hit.assignment.job.key == row.job && hit.worker == row.device && hit.found == row.found
+        };
+        let Some(hit) = self.sent.iter().find(meant).cloned() else { return };
+        if let Some(source) = self.crew.source(hit.worker).map(Arc::clone) {
+            // With a full queue others are being examined; one more complaint adds nothing.
+            let _full = self.verifier.check(hit, Purpose::Complaint, source);
+        }
+    }
+
+    fn crew_event(&mut self, event: CrewEvent) {
+        let worker = match &event {
+            CrewEvent::Ready(worker)
+            | CrewEvent::Lost(worker, ..)
+            | CrewEvent::Benched(worker, _)
+            | CrewEvent::Unusable(worker, _)
+            | CrewEvent::Hung(worker, _) => *worker,
+        };
+        let number = self.crew.source(worker).map_or(0, |source| source.info().worker);
+        self.happenings.push(Happening::Crew(event, self.device_of(worker), number));
+    }
+
+    fn device_of(&self, worker: u16) -> String {
+        self.crew.source(worker).map_or_else(String::new, |source| source.info().id.clone())
+    }
+
+    fn post(&self, assignment: Option<Arc<Assignment>>) {
+        self.mailbox.post(assignment.map_or(Letter::Idle, Letter::Mine));
+    }
+}
+
+fn explain(checked: &Checked, device: &str) -> String {
+    let who = match checked.purpose {
+        Purpose::Complaint => "the pool says that a hash is wrong",
+        Purpose::BeforeSending | Purpose::Behind => "the second engine does not find a hash",
+    };
+    let why = match checked.health {
+        Some(Health::Healthy) => {
+            "an engine of another kind confirms the hash, so this machine is not at fault"
+        }
+        Some(Health::MemoryCorrupt) => {
+            "memory had flipped; it is filled again. Check the memory's clock and health"
+        }
+        Some(Health::DeviceFault) => "the device miscomputes. Lower its clock or raise its voltage",
+        Some(Health::Unknown) | None => "the cause is not known",
+    };
+    format!("{device} worker {}: {who}: {why}", checked.hit.worker)
+}
+
+fn share(hit: &Hit, hash: Hash) -> Share {
+    Share {
+        job: Arc::clone(&hit.assignment.job),
+        roll: hit.assignment.roll,
+        nonce: hit.nonce,
+        hash,
+        device: hit.worker,
+        found: hit.found,
+    }
+}

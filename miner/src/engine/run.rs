@@ -1,0 +1,121 @@
+//! The loop that joins pools, workers and screens, on one thread with one current-thread runtime. Hashing never
+//! runs here, so a saturated machine does not delay a submit.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rminer_stratum::client::Client;
+use rminer_stratum::{NotSent, Share};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
+
+use super::core::{Core, Submit};
+use super::crew::Patience;
+use super::snapshot::Snapshot;
+use crate::devices::{DeviceSource, Notice};
+use crate::exit::Exit;
+use crate::ui::Viewer;
+
+/// Reports of workers that may wait. Workers wait when it is full, so no hit is dropped.
+const MAX_REPORTS: usize = 1024;
+/// Checked hits that may wait.
+const MAX_CHECKED: usize = 256;
+/// How long workers have to end. A RandomX hash takes milliseconds, a step of a dataset not much longer.
+const WORKERS_END: Duration = Duration::from_millis(700);
+
+/// How long and how loud.
+#[derive(Debug, Clone, Copy)]
+pub struct RunOptions {
+    /// Stop after this long.
+    pub time_limit: Option<Duration>,
+    /// Time between reports of the hash rate.
+    pub stats_interval: Option<Duration>,
+    /// When devices count as hung.
+    pub patience: Patience,
+}
+
+/// Mines until `stop` is ready, the time is over, or there is no point in going on. When `stop` becomes ready a
+/// second time everything is dropped at once.
+///
+/// # Errors
+/// When the system gives no thread.
+pub async fn run<S: Future<Output = ()>>(
+    mut client: Client,
+    sources: Vec<Arc<dyn DeviceSource>>,
+    mut notices: mpsc::Receiver<Notice>,
+    options: RunOptions,
+    stop: impl Fn() -> S,
+    viewer: &mut Viewer,
+) -> io::Result<(Exit, Snapshot)> {
+    let (report_sender, mut reports) = mpsc::channel(MAX_REPORTS);
+    let (checked_sender, mut checked) = mpsc::channel(MAX_CHECKED);
+    let started = Instant::now();
+    let mut core = Core::new(sources, report_sender, checked_sender, options.patience, started)?;
+    let mut seconds = interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut next_report = options.stats_interval.map(|every| started + every);
+    let time_over = options.time_limit.map(|limit| tokio::time::Instant::from_std(started + limit));
+    let mut stopping = false;
+    let mut stop_asked = pin!(stop());
+    let exit = loop {
+        tokio::select! {
+            // Hits first: they are what a late millisecond costs money for.
+            biased;
+            Some(report) = reports.recv() => core.on_report(Instant::now(), report, &mut client),
+            Some(hit) = checked.recv() => core.on_checked(Instant::now(), hit, &mut client),
+            event = client.next() => core.on_pool(event),
+            () = &mut stop_asked => {
+                if stopping {
+                    break Exit::Done;
+                }
+                stopping = true;
+                stop_asked.set(stop());
+                core.pause("stop");
+                client.stop();
+            }
+            () = async { sleep_until(time_over.unwrap_or_else(tokio::time::Instant::now)).await }, if time_over.is_some() && !stopping => {
+                stopping = true;
+                core.pause("stop");
+                client.stop();
+            }
+            Some(notice) = notices.recv() => core.on_notice(notice),
+            _ = seconds.tick() => {
+                let now = Instant::now();
+                core.tick(now);
+                if next_report.is_some_and(|at| at <= now) {
+                    next_report = options.stats_interval.map(|every| now + every);
+                    viewer.rates(core.snapshot(now, client.ledger()));
+                }
+            }
+        }
+        for happening in core.take_happenings() {
+            viewer.happening(happening);
+        }
+        if let Some(exit) = core.exit() {
+            break exit;
+        }
+    };
+    // What workers found in the last moment has no connection any more, but it gets its row.
+    core.pause("stop");
+    reports.close();
+    while let Ok(report) = reports.try_recv() {
+        core.on_report(Instant::now(), report, &mut client);
+    }
+    let snapshot = core.snapshot(Instant::now(), client.ledger());
+    debug_assert!(client.ledger().balances());
+    core.stop(WORKERS_END);
+    Ok((exit, snapshot))
+}
+
+impl Submit for Client {
+    fn share(&mut self, share: &Share) {
+        self.submit(share);
+    }
+
+    fn not_sent(&mut self, share: &Share, why: NotSent) {
+        self.record_not_sent(share, why);
+    }
+}

@@ -1,0 +1,142 @@
+//! From settings to a running miner.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rminer_stratum::client::{Client, ClientOptions};
+use tokio::sync::mpsc;
+
+use crate::config::{Settings, UiKind};
+use crate::devices::{DeviceError, Notice, NoticeSink, cpu};
+use crate::engine::{Patience, RunOptions, run};
+use crate::exit::Exit;
+use crate::problem::Problem;
+use crate::ui::{Viewer, screen};
+
+/// Notices of devices that may wait; what is beyond is dropped, since devices must not wait for screens.
+const MAX_NOTICES: usize = 256;
+/// How long the last words may take to be written.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+
+/// Mines as the settings say until it is stopped.
+///
+/// # Errors
+/// What keeps the miner from starting, for people to read, with the exit code.
+pub fn mine(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
+    let (notices, waiting) = mpsc::channel(MAX_NOTICES);
+    let sink: NoticeSink = Arc::new(move |notice: Notice| {
+        let _full = notices.try_send(notice);
+    });
+    let setup = open_devices(settings, &sink)?;
+    let client = Client::new(settings.pools.clone(), client_options(settings))
+        .map_err(|error| (Problem::error("pool", error.to_string()), Exit::Usage))?;
+    let names = client.pool_names();
+    banner(settings, &setup, &names);
+    if settings.dry_run {
+        return Ok(Exit::Done);
+    }
+    drop(sink);
+    let failed = |error: io::Error| (Problem::error("system", error.to_string()), Exit::Failed);
+    let kind = settings.ui;
+    let mut viewer = Viewer::start(move || screen(kind, Box::new(io::stdout()), names)).map_err(failed)?;
+    let options = RunOptions {
+        time_limit: settings.time_limit,
+        stats_interval: settings.stats_interval,
+        patience: Patience::default(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let sources = setup.sources.clone();
+    let (exit, snapshot) =
+        runtime.block_on(run(client, sources, waiting, options, stop_signal, &mut viewer)).map_err(failed)?;
+    viewer.finish(snapshot, LAST_WORDS);
+    // Name look-ups may still hang in the runtime's own threads; they must not hold up the end.
+    runtime.shutdown_background();
+    Ok(exit)
+}
+
+fn open_devices(settings: &Settings, sink: &NoticeSink) -> Result<cpu::CpuSetup, (Problem, Exit)> {
+    let refuse = |text: String| {
+        let problem = Problem::error("no-device", text).help("rminer devices");
+        (problem, Exit::NoDevice)
+    };
+    if !settings.devices.includes_cpu(0) {
+        return Err(refuse(format!("--devices leaves no device that can mine {}", settings.algorithm.name)));
+    }
+    let mut setup = cpu::open(&settings.cpu, sink).map_err(|error| match error {
+        DeviceError::Unsupported(text) => (Problem::error("cpu", text).help("rminer devices"), Exit::Usage),
+        other => refuse(other.to_string()),
+    })?;
+    setup.sources.retain(|source| {
+        let number = source.info().id.trim_start_matches("cpu").parse().unwrap_or(0);
+        settings.devices.includes_cpu(number)
+    });
+    Ok(setup)
+}
+
+fn client_options(settings: &Settings) -> ClientOptions {
+    ClientOptions {
+        retries: settings.retries.map(std::num::NonZero::get),
+        // Two rigs that lose one pool in the same moment should not come back in step.
+        seed: RandomState::new().build_hasher().finish(),
+        ..ClientOptions::default()
+    }
+}
+
+/// What will happen, before it happens. Shown in every mode: this program is never silent about what it does.
+fn banner(settings: &Settings, setup: &cpu::CpuSetup, pools: &[String]) {
+    for warning in &settings.warnings {
+        eprintln!("{warning}");
+    }
+    if settings.ui == UiKind::Json {
+        let fields = serde_json::json!({
+            "event": "start",
+            "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
+            "algorithm": settings.algorithm.name,
+            "pools": pools,
+            "users": settings.pools.iter().map(|pool| shorten(&pool.credentials.user)).collect::<Vec<_>>(),
+            "threads": setup.sources.len(),
+            "engine": setup.engine,
+        });
+        println!("{fields}");
+        return;
+    }
+    println!("rminer {:<60} no fee, pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
+    println!("  cpu      {}", setup.topology.model);
+    println!("  mine     {} with {} threads, {}", settings.algorithm.name, setup.sources.len(), setup.engine);
+    for (number, (pool, name)) in settings.pools.iter().zip(pools).enumerate() {
+        let role = if number == 0 { "" } else { "   fall-back" };
+        println!("  pool {:<3} {name}   {}{role}", number + 1, shorten(&pool.credentials.user));
+    }
+    println!("  stop     Ctrl-C");
+}
+
+/// Wallets are public, but not everybody needs to read them over a shoulder.
+fn shorten(user: &str) -> String {
+    let letters: Vec<char> = user.chars().collect();
+    if letters.len() <= 16 {
+        return rminer_stratum::text::clean(user);
+    }
+    let (head, tail): (String, String) =
+        (letters[..4].iter().collect(), letters[letters.len() - 4..].iter().collect());
+    rminer_stratum::text::clean(&format!("{head}...{tail}"))
+}
+
+/// Ready when the user or the system asks the program to end.
+pub(crate) async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let asked = async |kind| match signal(kind) {
+        Ok(mut stream) => {
+            stream.recv().await;
+        }
+        // Without a handler the signal ends the process by itself.
+        Err(_) => std::future::pending().await,
+    };
+    tokio::select! {
+        () = asked(SignalKind::interrupt()) => {}
+        () = asked(SignalKind::terminate()) => {}
+        () = asked(SignalKind::hangup()) => {}
+    }
+}

@@ -1,0 +1,242 @@
+//! One line for each event: for terminals, logs and screen readers alike.
+
+use std::io::{self, Write};
+
+use rminer_stratum::supervisor::PoolEvent;
+use rminer_stratum::{NotSent, Settled, Verdict};
+
+use super::Screen;
+use super::units::{count, duration, hashrate, percent};
+use crate::clock::local_time;
+use crate::devices::{DatasetReady, Notice, RandomxMemory};
+use crate::engine::{CrewEvent, Happening, Snapshot};
+use crate::problem::Problem;
+
+/// Writes lines.
+pub(super) struct Lines {
+    out: Box<dyn Write>,
+    pools: Vec<String>,
+    /// Only warnings and errors.
+    quiet: bool,
+    accepted: u64,
+    last_job: Option<(usize, Option<u64>, u64)>,
+    last_percent: u8,
+    /// What was last said of each pool, so that a dead one does not fill the log.
+    last_failure: Vec<Option<String>>,
+}
+
+impl Lines {
+    pub(super) fn new(out: Box<dyn Write>, pools: Vec<String>, quiet: bool) -> Self {
+        let last_failure = vec![None; pools.len()];
+        Self { out, pools, quiet, accepted: 0, last_job: None, last_percent: 0, last_failure }
+    }
+
+    fn line(&mut self, topic: &str, text: &str) -> io::Result<()> {
+        if self.quiet {
+            return Ok(());
+        }
+        writeln!(self.out, "{} {topic:<8} {text}", local_time())?;
+        self.out.flush()
+    }
+
+    fn problem(&mut self, problem: &Problem) -> io::Result<()> {
+        writeln!(self.out, "{} {problem}", local_time())?;
+        self.out.flush()
+    }
+
+    fn pool(&mut self, pool: usize, what: &PoolEvent) -> io::Result<()> {
+        let topic = format!("pool {}", pool + 1);
+        let name = self.pools.get(pool).cloned().unwrap_or_default();
+        match what {
+            PoolEvent::Connecting | PoolEvent::Connected => Ok(()),
+            PoolEvent::LoggedIn => self.line(&topic, &format!("login ok at {name}")),
+            PoolEvent::Waiting(text) => self.line(&topic, &format!("has nothing to mine yet: {text}")),
+            PoolEvent::Active => {
+                if let Some(last) = self.last_failure.get_mut(pool) {
+                    *last = None;
+                }
+                self.line(&topic, &format!("mining for {name}"))
+            }
+            PoolEvent::Notice(text) => self.line(&topic, text),
+            PoolEvent::Down { reason, retry_in } => {
+                let text = reason.to_string();
+                let again = self.last_failure.get(pool).is_some_and(|last| last.as_deref() == Some(&text));
+                if again {
+                    return Ok(());
+                }
+                let summary = format!("pool {} {name}: {text}", pool + 1);
+                let retry = match retry_in {
+                    None => "it is not tried again".to_owned(),
+                    Some(wait) if wait.as_secs() == 0 => "trying again at once".to_owned(),
+                    Some(wait) => format!("trying again in {}", duration(*wait)),
+                };
+                if let Some(last) = self.last_failure.get_mut(pool) {
+                    *last = Some(text);
+                }
+                let problem =
+                    Problem::warning("pool-down", summary).fact(format!("{retry}; told once until it works"));
+                self.problem(&problem)
+            }
+        }
+    }
+
+    fn share(&mut self, settled: &Settled, device: &str) -> io::Result<()> {
+        let row = &settled.row;
+        let found = format!("found {} of {}", count(row.hash_difficulty), count(row.difficulty));
+        let answer = settled.answer.map(|answer| format!("  {}", duration(answer))).unwrap_or_default();
+        let text = match &settled.verdict {
+            Verdict::Accepted => {
+                self.accepted += 1;
+                let word = if row.block { "BLOCK " } else { "ok    " };
+                format!("{word} {device}  {}  {found}{answer}", self.accepted)
+            }
+            Verdict::Rejected { kind, text } => {
+                let text = format!("{kind}: \"{text}\"");
+                let summary = format!("pool {} refused a share of {device}: {text}", row.pool + 1);
+                return self
+                    .problem(&Problem::warning("share-rejected", summary).fact(format!("{found}{answer}")));
+            }
+            Verdict::NoReply => format!("no reply {device}  {found}; a late answer still counts"),
+            Verdict::Lost => format!("lost   {device}  {found}; the connection ended before the answer"),
+            Verdict::NotSent(NotSent::Miscompute) => {
+                let summary = format!("{device} found a hash that is wrong; it was not sent");
+                return self.problem(&Problem::warning("miscompute", summary));
+            }
+            Verdict::NotSent(why) => format!("not sent ({why})  {device}  {found}"),
+        };
+        let corrected = if settled.corrects.is_some() { "  (late answer)" } else { "" };
+        self.line("share", &format!("{text}{corrected}"))
+    }
+
+    fn crew(&mut self, event: &CrewEvent, device: &str, worker: u16) -> io::Result<()> {
+        let summary = match event {
+            CrewEvent::Ready(_) => return Ok(()),
+            CrewEvent::Lost(_, error, wait) => {
+                format!("{device} worker {worker}: {error}; starting it again in {}", duration(*wait))
+            }
+            CrewEvent::Benched(_, error) => {
+                format!("{device} worker {worker}: {error}; lost three times, it rests for an hour")
+            }
+            CrewEvent::Unusable(_, error) => format!("{device} worker {worker} cannot mine: {error}"),
+            CrewEvent::Hung(_, silent) => {
+                format!(
+                    "{device} worker {worker} has not moved for {}; its thread is left behind",
+                    duration(*silent)
+                )
+            }
+        };
+        self.problem(&Problem::warning("device", summary))
+    }
+
+    fn notice(&mut self, notice: &Notice) -> io::Result<()> {
+        match notice {
+            Notice::DatasetProgress { device, done_percent } => {
+                let quarter = done_percent / 25;
+                if quarter == self.last_percent / 25 {
+                    return Ok(());
+                }
+                self.last_percent = *done_percent;
+                if quarter == 0 || quarter == 4 {
+                    return Ok(());
+                }
+                self.line(device, &format!("dataset {done_percent} %"))
+            }
+            Notice::DatasetReady(ready) => self.line(&ready.device, &ready_text(ready)),
+            Notice::Warning(problem) => self.problem(problem),
+        }
+    }
+}
+
+fn ready_text(ready: &DatasetReady) -> String {
+    let what = match ready.mode {
+        RandomxMemory::Fast => "dataset ready",
+        RandomxMemory::Light => "cache ready, light mode",
+    };
+    let pages = match ready.huge_pages_want {
+        0 => "normal pages".to_owned(),
+        want => format!("huge pages {} of {want}", ready.huge_pages_have),
+    };
+    let took = duration(std::time::Duration::from_millis(ready.init_ms));
+    format!("{what} in {took}, {} threads, {pages}", ready.threads)
+}
+
+impl Screen for Lines {
+    fn happening(&mut self, happening: &Happening) -> io::Result<()> {
+        match happening {
+            Happening::Pool(pool, what) => self.pool(*pool, what),
+            Happening::Job(job) => {
+                let difficulty = job.target.difficulty();
+                // A refreshed template is no news; a new height, difficulty or pool is.
+                let news = (job.pool, job.height, difficulty.to_bits());
+                if self.last_job.replace(news) == Some(news) {
+                    return Ok(());
+                }
+                let height = job.height.map(|height| format!(" height {height},")).unwrap_or_default();
+                self.line("job", &format!("pool {}{height} difficulty {}", job.pool + 1, count(difficulty)))
+            }
+            Happening::NoJob => self.line("pause", "no pool has work; not hashing"),
+            Happening::Share(settled, device) => self.share(settled, device),
+            Happening::Crew(event, device, worker) => self.crew(event, device, *worker),
+            Happening::Device(notice) => self.notice(notice),
+            Happening::Mismatch(text) => self.problem(&Problem::warning("check", text.clone())),
+            Happening::Exhausted => {
+                self.line("pause", "all nonces of this job are used; waiting for the next")
+            }
+        }
+    }
+
+    fn rates(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        let rates = &snapshot.rates;
+        let shares = &snapshot.shares;
+        let mut text = format!(
+            "{} 10 s   {} 60 s   {} 15 min   best {}   shares {}",
+            hashrate(rates.s10_hs),
+            hashrate(rates.s60_hs),
+            hashrate(rates.m15_hs),
+            hashrate(rates.best_hs),
+            shares.accepted
+        );
+        for (word, number) in [
+            ("rejected", shares.rejected_total()),
+            ("lost", shares.lost + shares.no_reply),
+            ("not sent", shares.not_sent_total()),
+        ] {
+            if number > 0 {
+                text.push_str(&format!(" {word} {number}"));
+            }
+        }
+        if let (Some(effective_hs), Some(chance)) = (snapshot.effective_hs(), snapshot.effective_chance()) {
+            text.push_str(&format!("   pool credits {} +-{}", hashrate(Some(effective_hs)), percent(chance)));
+        }
+        self.line("rate", &text)
+    }
+
+    fn summary(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        let shares = &snapshot.shares;
+        let seconds = snapshot.uptime.as_secs_f64();
+        #[allow(clippy::cast_precision_loss)]
+        let mean_hs = (seconds > 0.0).then(|| snapshot.hashes as f64 / seconds);
+        writeln!(
+            self.out,
+            "\nStopped after {}: {} hashes, {} on average, best {}",
+            duration(snapshot.uptime),
+            snapshot.hashes,
+            hashrate(mean_hs),
+            hashrate(snapshot.rates.best_hs)
+        )?;
+        writeln!(self.out, "  shares found   {}", shares.found)?;
+        writeln!(self.out, "  accepted       {} ({} blocks)", shares.accepted, shares.blocks)?;
+        for (kind, number) in &shares.rejected {
+            writeln!(self.out, "  rejected       {number} {kind}")?;
+        }
+        for (word, number) in [("no reply", shares.no_reply), ("lost", shares.lost)] {
+            if number > 0 {
+                writeln!(self.out, "  {word:<14} {number}")?;
+            }
+        }
+        for (why, number) in &shares.not_sent {
+            writeln!(self.out, "  not sent       {number} {why}")?;
+        }
+        self.out.flush()
+    }
+}

@@ -1,0 +1,44 @@
+//! What people and programs see while the miner runs.
+
+mod json;
+mod lines;
+mod units;
+mod viewer;
+
+use std::io;
+
+use crate::config::UiKind;
+use crate::engine::{Happening, Snapshot};
+
+pub use units::{count, duration, hashrate, percent};
+pub use viewer::Viewer;
+
+/// Shows what happens. An error means that nobody can see it any more.
+pub trait Screen {
+    /// Something happened.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    fn happening(&mut self, happening: &Happening) -> io::Result<()>;
+
+    /// The regular report.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    fn rates(&mut self, snapshot: &Snapshot) -> io::Result<()>;
+
+    /// The last word.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    fn summary(&mut self, snapshot: &Snapshot) -> io::Result<()>;
+}
+
+/// The screen that the settings ask for, writing to `out`; `pools` are the pools' names in order.
+pub fn screen(kind: UiKind, out: Box<dyn io::Write>, pools: Vec<String>) -> Box<dyn Screen> {
+    match kind {
+        UiKind::Json => Box::new(json::Json::new(out, pools)),
+        UiKind::Lines => Box::new(lines::Lines::new(out, pools, false)),
+        UiKind::Quiet => Box::new(lines::Lines::new(out, pools, true)),
+    }
+}

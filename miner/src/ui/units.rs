@@ -1,0 +1,77 @@
+//! Numbers as people read them.
+
+use std::time::Duration;
+
+const PREFIXES: [&str; 6] = ["", "k", "M", "G", "T", "P"];
+
+/// Three or four significant digits and a prefix: `128.0k`, `6.90M`, `412`.
+pub fn count(value: f64) -> String {
+    let (scaled, prefix) = scale(value);
+    match (prefix, scaled) {
+        ("", _) if value.fract() == 0.0 => format!("{value:.0}"),
+        (_, scaled) if scaled < 10.0 => format!("{scaled:.2}{prefix}"),
+        (_, scaled) => format!("{scaled:.1}{prefix}"),
+    }
+}
+
+/// A rate: `6.90 kH/s`; a dash when it is not known.
+pub fn hashrate(rate_hs: Option<f64>) -> String {
+    let Some(rate_hs) = rate_hs else { return "-".into() };
+    let (scaled, prefix) = scale(rate_hs);
+    let digits = if scaled < 10.0 { 2 } else { 1 };
+    format!("{scaled:.digits$} {prefix}H/s")
+}
+
+/// `42 ms`, `7.4 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0 => format!("{} ms", time.as_millis()),
+        1..=9 => format!("{:.1} s", time.as_secs_f64()),
+        10..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min {} s", seconds / 60, seconds % 60),
+        7200..=172_799 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+/// A share of one as percent.
+pub fn percent(share: f64) -> String {
+    if share < 0.1 { format!("{:.1} %", share * 100.0) } else { format!("{:.0} %", share * 100.0) }
+}
+
+fn scale(value: f64) -> (f64, &'static str) {
+    let mut scaled = value;
+    let mut prefix = 0;
+    // 999.95 would be shown as 1000.0.
+    while scaled >= 999.95 && prefix + 1 < PREFIXES.len() {
+        scaled /= 1000.0;
+        prefix += 1;
+    }
+    (scaled, PREFIXES[prefix])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(count(412.0), "412");
+        assert_eq!(count(128_001.0), "128.0k");
+        assert_eq!(count(999_999.0), "1.00M");
+        assert_eq!(count(412.6e9), "412.6G");
+        assert_eq!(count(0.5), "0.50");
+        assert_eq!(count(1e30), "1000000000000000.0P");
+        assert_eq!(hashrate(Some(6900.0)), "6.90 kH/s");
+        assert_eq!(hashrate(Some(0.0)), "0.00 H/s");
+        assert_eq!(hashrate(None), "-");
+        assert_eq!(duration(Duration::from_millis(42)), "42 ms");
+        assert_eq!(duration(Duration::from_millis(7400)), "7.4 s");
+        assert_eq!(duration(Duration::from_secs(200)), "3 min 20 s");
+        assert_eq!(duration(Duration::from_secs(7500)), "2 h 5 min");
+        assert_eq!(duration(Duration::from_secs(3 * 86_400 + 4 * 3600)), "3 d 4 h");
+        assert_eq!(percent(0.0975), "9.8 %");
+        assert_eq!(percent(0.31), "31 %");
+    }
+}

@@ -1,0 +1,78 @@
+//! The thread that writes. A terminal that is held with Ctrl-S, or a pipe that nobody reads, must not stop a
+//! share on its way.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::Screen;
+use crate::engine::{Happening, Snapshot};
+
+/// What may wait to be shown; more is dropped.
+const MAX_WAITING: usize = 1024;
+
+enum Message {
+    Happening(Happening),
+    Rates(Box<Snapshot>),
+    Summary(Box<Snapshot>),
+}
+
+/// Hands everything to a screen on a thread of its own.
+pub struct Viewer {
+    messages: SyncSender<Message>,
+    thread: JoinHandle<()>,
+    dropped: u64,
+}
+
+impl Viewer {
+    /// Starts the thread; `screen` makes the screen there.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(screen: impl FnOnce() -> Box<dyn Screen> + Send + 'static) -> std::io::Result<Self> {
+        let (messages, waiting) = sync_channel(MAX_WAITING);
+        let thread =
+            std::thread::Builder::new().name("screen".into()).spawn(move || show(screen(), &waiting))?;
+        Ok(Self { messages, thread, dropped: 0 })
+    }
+
+    /// Something happened.
+    pub fn happening(&mut self, happening: Happening) {
+        self.send(Message::Happening(happening));
+    }
+
+    /// The regular report.
+    pub fn rates(&mut self, snapshot: Snapshot) {
+        self.send(Message::Rates(Box::new(snapshot)));
+    }
+
+    /// Shows the last word and waits until it is written, for `patience` at most.
+    pub fn finish(mut self, snapshot: Snapshot, patience: Duration) {
+        self.send(Message::Summary(Box::new(snapshot)));
+        drop(self.messages);
+        let end = Instant::now() + patience;
+        while !self.thread.is_finished() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn send(&mut self, message: Message) {
+        if self.messages.try_send(message).is_err() {
+            self.dropped += 1;
+        }
+    }
+}
+
+fn show(mut screen: Box<dyn Screen>, waiting: &Receiver<Message>) {
+    while let Ok(message) = waiting.recv() {
+        let shown = match message {
+            Message::Happening(happening) => screen.happening(&happening),
+            Message::Rates(snapshot) => screen.rates(&snapshot),
+            Message::Summary(snapshot) => screen.summary(&snapshot),
+        };
+        // Nobody can see it any more; mining goes on.
+        if shown.is_err() {
+            return;
+        }
+    }
+}
