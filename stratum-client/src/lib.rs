@@ -20,6 +20,8 @@ pub mod ledger;
 pub mod line;
 pub mod pool;
 #[cfg(feature = "shell")]
+pub mod probe;
+#[cfg(feature = "shell")]
 mod proxy;
 pub mod rng;
 pub mod session;

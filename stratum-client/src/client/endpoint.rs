@@ -1,12 +1,17 @@
 //! From the configuration of a pool to what the supervisor needs of it.
 
+use std::time::Instant;
+
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::ClientError;
-use crate::dialect::Dialect;
+use crate::connect::PROXY_PATIENCE;
 use crate::dialect::monero::{Monero, MoneroConfig};
 use crate::dialect::monerod::{Monerod, MonerodConfig};
+use crate::dialect::{Dialect, HttpReply, Limits, Outbox, ProtocolError};
 use crate::endpoint::{PoolConfig, Protocol, TlsPolicy, Toggle};
+use crate::job::Share;
+use crate::ledger::ShareId;
 use crate::pool::{Endpoint, Hints, MakeDialect};
 
 /// What the supervisor needs of `pool`.
@@ -26,13 +31,15 @@ pub(crate) fn endpoint(pool: &PoolConfig) -> Result<Endpoint, ClientError> {
 }
 
 /// Makes a dialect for each connection with `pool`.
-fn dialect(pool: &PoolConfig) -> Result<MakeDialect, ClientError> {
+pub(crate) fn dialect(pool: &PoolConfig) -> Result<MakeDialect, ClientError> {
     match pool.url.protocol() {
         Protocol::Monero => {
             let config = monero(pool);
+            let proxied = pool.proxy.is_some();
             Ok(Box::new(move |hints: Hints| -> Box<dyn Dialect> {
                 let keepalive = config.keepalive && hints.keepalive;
-                Box::new(Monero::new(MoneroConfig { keepalive, ..config.clone() }))
+                let dialect = Monero::new(MoneroConfig { keepalive, ..config.clone() });
+                if proxied { Box::new(Patient(dialect)) } else { Box::new(dialect) }
             }))
         }
         Protocol::Monerod => {
@@ -64,4 +71,90 @@ fn monero(pool: &PoolConfig) -> MoneroConfig {
 /// How this program names itself to pools.
 fn agent() -> String {
     format!("rminer/{} ({} {})", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH)
+}
+
+/// A dialect behind a proxy, where answers take longer. Silence of the peer is no longer than without.
+struct Patient<D>(D);
+
+impl<D: Dialect> Dialect for Patient<D> {
+    fn limits(&self) -> Limits {
+        let limits = self.0.limits();
+        Limits {
+            login: limits.login * PROXY_PATIENCE,
+            first_job: limits.first_job * PROXY_PATIENCE,
+            first_job_waiting: limits.first_job_waiting * PROXY_PATIENCE,
+            share_reply: limits.share_reply * PROXY_PATIENCE,
+            ..limits
+        }
+    }
+
+    fn start(&mut self, now: Instant, out: &mut Outbox) {
+        self.0.start(now, out);
+    }
+
+    fn line(&mut self, now: Instant, line: &[u8], out: &mut Outbox) -> Result<(), ProtocolError> {
+        self.0.line(now, line, out)
+    }
+
+    fn http(&mut self, now: Instant, reply: HttpReply<'_>, out: &mut Outbox) -> Result<(), ProtocolError> {
+        self.0.http(now, reply, out)
+    }
+
+    fn submit(&mut self, now: Instant, id: ShareId, share: &Share, out: &mut Outbox) {
+        self.0.submit(now, id, share, out);
+    }
+
+    fn timed_out(&mut self, id: ShareId) {
+        self.0.timed_out(id);
+    }
+
+    fn tick(&mut self, now: Instant, out: &mut Outbox) {
+        self.0.tick(now, out);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.0.deadline()
+    }
+
+    fn keepalive_sent(&self) -> Option<Instant> {
+        self.0.keepalive_sent()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::Credentials;
+    use rminer_algos::registry::RANDOMX;
+
+    fn pool(url: &str) -> PoolConfig {
+        let credentials = Credentials { user: "wallet".into(), pass: "x".into(), rig_id: None };
+        PoolConfig::new(url.parse().unwrap(), credentials, &RANDOMX)
+    }
+
+    #[test]
+    fn only_a_verified_server_may_send_us_elsewhere() {
+        for (url, policy, verified) in [
+            ("stratum+tcp://pool.example:1", TlsPolicy::Verify, false),
+            ("stratum+tls://pool.example:1", TlsPolicy::Verify, true),
+            ("stratum+tls://pool.example:1", TlsPolicy::Pin([1; 32]), true),
+            ("stratum+tls://pool.example:1", TlsPolicy::Tofu, false),
+        ] {
+            let mut pool = pool(url);
+            pool.tls = policy;
+            assert_eq!(endpoint(&pool).unwrap().verified, verified, "{url} {policy:?}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_makes_patient() {
+        let make = |pool: &PoolConfig| dialect(pool).unwrap()(Hints { keepalive: true }).limits();
+        let mut pool = pool("stratum+tcp://pool.example:1");
+        let direct = make(&pool);
+        pool.proxy = Some("socks5://127.0.0.1:9050".parse().unwrap());
+        let proxied = make(&pool);
+        assert_eq!(proxied.login, 3 * direct.login);
+        assert_eq!(proxied.share_reply, 3 * direct.share_reply);
+        assert_eq!((proxied.idle, proxied.line_cap_bytes), (direct.idle, direct.line_cap_bytes));
+    }
 }

@@ -32,9 +32,9 @@ fn job(id: u32) -> String {
 }
 
 /// What a scripted pool does with a message: its lines; none hangs up.
-type Script = fn(&str) -> Option<String>;
+pub(crate) type Script = fn(&str) -> Option<String>;
 
-fn friendly(line: &str) -> Option<String> {
+pub(crate) fn friendly(line: &str) -> Option<String> {
     let id = line.split("\"id\":").nth(1)?.split([',', '}']).next()?;
     Some(if line.contains("\"login\"") {
         format!(
@@ -69,17 +69,31 @@ async fn talk(
     let _ = heard.send("closed".into());
 }
 
-async fn pool(script: Script) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+pub(crate) async fn pool(script: Script) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
     let (told, heard) = mpsc::unbounded_channel();
     (serve(move |stream| talk(stream, script, told.clone())).await, heard)
 }
 
-fn config(url: &str) -> PoolConfig {
+pub(crate) async fn tls_pool(leaf: &Leaf, script: Script) -> SocketAddr {
+    let acceptor = tokio_rustls::TlsAcceptor::from(leaf.server());
+    let (told, _) = mpsc::unbounded_channel();
+    serve(move |stream| {
+        let (acceptor, told) = (acceptor.clone(), told.clone());
+        async move {
+            if let Ok(stream) = acceptor.accept(stream).await {
+                talk(stream, script, told).await;
+            }
+        }
+    })
+    .await
+}
+
+pub(crate) fn config(url: &str) -> PoolConfig {
     let credentials = Credentials { user: "wallet".into(), pass: SecretString::from("x"), rig_id: None };
     PoolConfig::new(url.parse().unwrap(), credentials, &RANDOMX)
 }
 
-fn client(pools: Vec<PoolConfig>, authority: Option<Vec<u8>>) -> Client {
+pub(crate) fn client(pools: Vec<PoolConfig>, authority: Option<Vec<u8>>) -> Client {
     let dial = DialOptions {
         lookup: Arc::new(|_: &str| Ok(vec![[127, 0, 0, 1].into()])),
         trust: Trust::only(authority),
@@ -100,7 +114,7 @@ async fn until<T>(client: &mut Client, wanted: impl Fn(&Event) -> Option<T>) -> 
     tokio::time::timeout(PATIENCE, waiting).await.expect("the event does not come")
 }
 
-async fn until_job(client: &mut Client) -> Arc<Job> {
+pub(crate) async fn until_job(client: &mut Client) -> Arc<Job> {
     until(client, |event| match event {
         Event::Job(job) => Some(Arc::clone(job)),
         _ => None,
@@ -121,7 +135,7 @@ async fn until_heard(client: &mut Client, heard: &mut mpsc::UnboundedReceiver<St
     tokio::time::timeout(PATIENCE, waiting).await.expect("the pool does not hear it");
 }
 
-async fn until_settled(client: &mut Client) -> Settled {
+pub(crate) async fn until_settled(client: &mut Client) -> Settled {
     until(client, |event| match event {
         Event::Settled(settled) => Some(settled.clone()),
         _ => None,
@@ -139,7 +153,7 @@ async fn until_down(client: &mut Client, pool: usize) -> CloseReason {
     .await
 }
 
-fn share(job: &Arc<Job>, nonce: u64) -> Share {
+pub(crate) fn share(job: &Arc<Job>, nonce: u64) -> Share {
     Share { job: Arc::clone(job), roll: 0, nonce, hash: Hash([0; 32]), device: 0, found: Instant::now() }
 }
 
@@ -257,17 +271,7 @@ async fn a_wrong_tls_setting_in_both_directions() {
 #[tokio::test]
 async fn mining_over_tls_with_a_pin() {
     let leaf = Leaf::self_signed(&[]);
-    let acceptor = tokio_rustls::TlsAcceptor::from(leaf.server());
-    let (told, _heard) = mpsc::unbounded_channel();
-    let address = serve(move |stream| {
-        let (acceptor, told) = (acceptor.clone(), told.clone());
-        async move {
-            if let Ok(stream) = acceptor.accept(stream).await {
-                talk(stream, friendly, told).await;
-            }
-        }
-    })
-    .await;
+    let address = tls_pool(&leaf, friendly).await;
     let mut config = config(&format!("stratum+tls://pool.example:{}", address.port()));
     let mut unknown = client(vec![config.clone()], Some(Authority::new("an authority").der));
     let CloseReason::Connect(text) = until_down(&mut unknown, 0).await else { panic!("another reason") };

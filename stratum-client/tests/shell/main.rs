@@ -7,6 +7,7 @@ mod client;
 mod dial;
 mod http;
 mod monerod;
+mod probe;
 mod servers;
 mod socks;
 mod tls;

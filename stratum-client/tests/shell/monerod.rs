@@ -8,10 +8,12 @@ use rminer_algos::registry::RANDOMX;
 use rminer_stratum::connect::{DialOptions, Dialer};
 use rminer_stratum::dialect::HttpRequest;
 use rminer_stratum::http::{HttpClient, HttpError};
+use rminer_stratum::probe::Step;
 use rminer_stratum::tls::{NoPins, TlsError, Trust};
-use rminer_stratum::{Credentials, PoolConfig, TlsPolicy};
+use rminer_stratum::{Credentials, PoolConfig, TlsPolicy, Verdict};
 use secrecy::SecretString;
 
+use crate::client::{share, until_job, until_settled};
 use crate::servers::dead;
 
 struct Killed(Child);
@@ -104,4 +106,42 @@ async fn login_and_tls() {
     };
     let pinned = client(&url, TlsPolicy::pin(&pin).unwrap());
     assert_eq!(pinned.exchange(&height()).await.unwrap().0, 200);
+    mines_a_block(&url, &pin).await;
+    finds_its_way(&url, &pin).await;
+}
+
+/// An address of the main network, which regtest shares.
+const WALLET: &str =
+    "44AFFq5kSiGBoZ4NMDwYtN18obc8AemS33DBLWs3H7otXft3XjrpDtQGv7SqSsaBYBb98uNbr2VBBEt7f2wfn3RVGQBEP3A";
+
+fn solo(url: &str, pin: &str) -> PoolConfig {
+    let mut pool = crate::client::config(url);
+    pool.credentials.user = WALLET.into();
+    pool.tls = TlsPolicy::pin(pin).unwrap();
+    pool
+}
+
+/// With difficulty 1 every hash solves the block, so none needs to be computed.
+async fn mines_a_block(url: &str, pin: &str) {
+    let mut client = crate::client::client(vec![solo(url, pin)], None);
+    let job = until_job(&mut client).await;
+    assert_eq!(job.height, Some(1));
+    client.submit(&share(&job, 7));
+    let settled = until_settled(&mut client).await;
+    assert_eq!(settled.verdict, Verdict::Accepted);
+    assert_eq!(until_job(&mut client).await.height, Some(2), "the chain went on");
+    assert!(client.path(0).unwrap().to_string().contains("certificate as pinned"));
+}
+
+async fn finds_its_way(url: &str, pin: &str) {
+    let (steps, good) = crate::probe::steps(&solo(url, pin), None).await;
+    assert!(good, "{steps:?}");
+    let names: Vec<Step> = steps.iter().map(|step| step.step).collect();
+    assert_eq!(names, [Step::Connect, Step::Tls, Step::Login, Step::Job, Step::Keepalive]);
+    assert_eq!(steps[3].text, "height 2, difficulty 1, randomx");
+
+    let wrong = solo(&url.replace("secret", "wrong"), pin);
+    let (steps, good) = crate::probe::steps(&wrong, None).await;
+    let last = steps.last().unwrap();
+    assert!(!good && last.step == Step::Login && last.text.contains("refuses the login of user"), "{last:?}");
 }
