@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 mod commands;
 pub mod config;
+pub mod demo;
 pub mod devices;
 pub mod engine;
 pub mod exit;

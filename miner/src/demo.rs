@@ -1,0 +1,122 @@
+//! A pool of our own on loopback: to see the whole program work without anybody else, and to test miners.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rminer_pool::{DifficultyConfig, LocalPool, LocalPoolConfig, PoolConfig, PoolStats};
+use rminer_stratum::{Credentials, PoolConfig as ClientPool, PoolUrl};
+
+use crate::config::Settings;
+use crate::exit::Exit;
+use crate::mine::{mine, stop_signal};
+use crate::problem::Problem;
+
+/// Shares of the demo pool start so easy that any machine finds some at once.
+const FIRST_DIFFICULTY: u64 = 200;
+/// The pool then steers to about one share in this time.
+const SHARE_EVERY: Duration = Duration::from_secs(4);
+/// A share this good is a block in the demo.
+const BLOCK_DIFFICULTY: u128 = 100_000;
+/// How often a pool that is alone says what it has seen.
+const REPORT_EVERY: Duration = Duration::from_secs(10);
+/// The demo's login; the pool takes any.
+const USER: &str = "demo";
+
+/// Starts a pool in this process and mines for it with the given settings, whose own pools are not used.
+///
+/// # Errors
+/// What keeps pool or miner from starting.
+pub fn demo(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
+    let mut pool = start(LocalPoolConfig::from(pool_config()))?;
+    let address = pool.addr();
+    let url: PoolUrl = format!("stratum+tcp://{address}").parse().map_err(|error| {
+        (Problem::error("demo", format!("the pool's own address {address}: {error}")), Exit::Failed)
+    })?;
+    let credentials = Credentials { user: USER.into(), pass: "x".into(), rig_id: None };
+    let client_pool = ClientPool::new(url, credentials, settings.algorithm);
+    let settings = Settings { pools: vec![client_pool], ..settings.clone() };
+    println!("This is a demonstration: a pool in this process on {address}, which checks every share.");
+    println!(
+        "Nothing is connected to, and nothing is earned. To mine: rminer --algo randomx --pool HOST:PORT --user WALLET\n"
+    );
+    let exit = mine(&settings)?;
+    let stats = pool.stats();
+    pool.stop();
+    if !settings.dry_run {
+        println!("The pool's own count: {}", describe(&stats));
+    }
+    Ok(exit)
+}
+
+/// Runs the pool alone on `listen` until it is stopped.
+///
+/// # Errors
+/// What keeps it from starting.
+pub fn serve(listen: SocketAddr) -> Result<Exit, (Problem, Exit)> {
+    let mut pool = start(LocalPoolConfig { listen, ..LocalPoolConfig::from(pool_config()) })?;
+    println!(
+        "A validating pool for tests listens on {}. It takes any login; a miner joins with",
+        pool.addr()
+    );
+    println!("  rminer --algo randomx --pool stratum+tcp://{} --user {USER}", pool.addr());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| (Problem::error("system", error.to_string()), Exit::Failed))?;
+    runtime.block_on(async {
+        let mut last = String::new();
+        loop {
+            tokio::select! {
+                () = stop_signal() => return,
+                () = tokio::time::sleep(REPORT_EVERY) => {}
+            }
+            let now = describe(&pool.stats());
+            if now != last {
+                println!("{now}");
+                // A reader that is gone does not stop a pool that others use.
+                let _gone = std::io::stdout().flush();
+                last = now;
+            }
+        }
+    });
+    println!("Stopped: {}", describe(&pool.stats()));
+    pool.stop();
+    Ok(Exit::Done)
+}
+
+fn start(config: LocalPoolConfig) -> Result<LocalPool, (Problem, Exit)> {
+    LocalPool::spawn_thread(config).map_err(|error| {
+        let problem =
+            Problem::error("demo", error.to_string()).help("choose a free port with --serve ADDRESS:PORT");
+        (problem, Exit::Failed)
+    })
+}
+
+fn pool_config() -> PoolConfig {
+    PoolConfig {
+        difficulty: DifficultyConfig {
+            start: FIRST_DIFFICULTY,
+            share_interval: Some(SHARE_EVERY),
+            ..DifficultyConfig::default()
+        },
+        block_difficulty: BLOCK_DIFFICULTY,
+        ..PoolConfig::default()
+    }
+}
+
+fn describe(stats: &PoolStats) -> String {
+    let shares = &stats.shares;
+    let mut text = format!("{} shares accepted, {} blocks", shares.accepted, stats.blocks);
+    for (number, word) in [
+        (shares.invalid(), "invalid"),
+        (shares.duplicates(), "duplicate"),
+        (shares.stale(), "stale"),
+        (shares.in_check, "being checked"),
+    ] {
+        if number > 0 {
+            text.push_str(&format!(", {number} {word}"));
+        }
+    }
+    text
+}
