@@ -18,10 +18,11 @@ impl MemoryUse {
 
 /// What this process uses now; `None` where the system does not say.
 pub fn memory_use() -> Option<MemoryUse> {
-    parse(&std::fs::read_to_string("/proc/self/status").ok()?)
+    parse_memory(&std::fs::read_to_string("/proc/self/status").ok()?)
 }
 
-fn parse(status: &str) -> Option<MemoryUse> {
+/// From the text of a process's `status` file.
+pub fn parse_memory(status: &str) -> Option<MemoryUse> {
     let kib = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         line.trim().strip_suffix(" kB")?.parse().ok()
@@ -36,8 +37,8 @@ mod tests {
     #[test]
     fn both_kinds_count() {
         let status = "Name:\tx\nVmRSS:\t    3700 kB\nHugetlbPages:\t 2134016 kB\n";
-        assert_eq!(parse(status).map(MemoryUse::total_kib), Some(2_137_716));
-        assert_eq!(parse("VmRSS:\t 5 kB\n"), Some(MemoryUse { resident_kib: 5, huge_kib: 0 }));
-        assert_eq!(parse("VmRSS:\t much\n"), None);
+        assert_eq!(parse_memory(status).map(MemoryUse::total_kib), Some(2_137_716));
+        assert_eq!(parse_memory("VmRSS:\t 5 kB\n"), Some(MemoryUse { resident_kib: 5, huge_kib: 0 }));
+        assert_eq!(parse_memory("VmRSS:\t much\n"), None);
     }
 }

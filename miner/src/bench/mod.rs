@@ -19,7 +19,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use self::measure::measure;
-pub use self::memory::{MemoryUse, memory_use};
+pub use self::memory::{MemoryUse, memory_use, parse_memory};
 use crate::config::CpuSettings;
 use crate::devices::{DeviceError, Notice, NoticeSink, cpu};
 

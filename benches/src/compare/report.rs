@@ -1,0 +1,194 @@
+//! Ratios, medians, and what is written down.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use super::xmrig::Xmrig;
+use super::{Measurement, Pair, Run};
+
+/// Processor times of the whole machine, in ticks.
+pub(crate) struct Times {
+    all: u64,
+    steal: u64,
+}
+
+impl Times {
+    pub(crate) fn now() -> Self {
+        let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+        let line = text.lines().next().unwrap_or_default();
+        let ticks: Vec<u64> = line.split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
+        // The first eight; guest times are part of the first two.
+        Self { all: ticks.iter().take(8).sum(), steal: ticks.get(7).copied().unwrap_or(0) }
+    }
+
+    pub(crate) fn steal_percent_since(&self) -> f64 {
+        let now = Self::now();
+        let all = (now.all - self.all).max(1);
+        (now.steal - self.steal) as f64 / all as f64 * 100.0
+    }
+}
+
+/// All pairs and what follows from them.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    machine: String,
+    xmrig: String,
+    commands: Vec<String>,
+    /// Median over the pairs of ours divided by xmrig's.
+    ratios: Ratios,
+    pairs: Vec<Pair>,
+}
+
+#[derive(Serialize)]
+struct Ratios {
+    rate: f64,
+    rate_for_cpu_time: f64,
+    /// Ours with the allocation of memory, xmrig's without.
+    init: f64,
+    /// Both with it.
+    init_with_memory: f64,
+    memory: f64,
+}
+
+impl Report {
+    pub(crate) fn new(run: &Run, xmrig: String, pairs: Vec<Pair>) -> Self {
+        let model = rminer::devices::topology::Topology::detect().model;
+        let theirs = Xmrig::command_line(run).unwrap_or_default().join(" ");
+        let ours = format!("compare-randomx ours --affinity {} --seconds {}", run.affinity, run.seconds);
+        let ratio = |value: fn(&Measurement) -> f64| {
+            median(pairs.iter().map(|pair| value(&pair.ours) / value(&pair.xmrig)).collect())
+        };
+        let ratios = Ratios {
+            rate: ratio(|run| run.rate_hs),
+            rate_for_cpu_time: ratio(|run| run.cpu_rate_hs),
+            init: ratio(|run| run.init_ms as f64),
+            init_with_memory: ratio(|run| (run.init_ms + run.memory_ms.unwrap_or(0)) as f64),
+            memory: ratio(|run| run.memory_kib as f64),
+        };
+        let commands = vec![ours, format!("xmrig {theirs}")];
+        Self { machine: model, xmrig, commands, ratios, pairs }
+    }
+
+    /// The report in Markdown.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("# RandomX beside {}\n\n{}\n\n", self.xmrig, self.machine);
+        for command in &self.commands {
+            let _ = writeln!(text, "    {command}");
+        }
+        text.push_str("\nMedian of the pairs' ratios, ours / xmrig:\n\n| measure | ratio |\n| --- | --- |\n");
+        let Ratios { rate, rate_for_cpu_time, init, init_with_memory, memory } = &self.ratios;
+        for (name, ratio) in [
+            ("hashes per second", rate),
+            ("hashes per second of processor time", rate_for_cpu_time),
+            ("dataset time (ours with, xmrig's without the allocation)", init),
+            ("dataset time, both with the allocation", init_with_memory),
+            ("memory (VmRSS + HugetlbPages)", memory),
+        ] {
+            let _ = writeln!(text, "| {name} | {ratio:.3} |");
+        }
+        text.push_str(
+            "\n| pair | H/s ours | H/s xmrig | H/CPU-s ours | H/CPU-s xmrig | dataset ms ours | dataset ms xmrig \
+             (+ memory) | KiB ours | KiB xmrig | huge pages ours | huge pages xmrig | steal % |\n\
+             | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        );
+        for (number, Pair { ours, xmrig, steal_percent }) in self.pairs.iter().enumerate() {
+            let _ = writeln!(
+                text,
+                "| {} | {:.1} | {:.1} | {:.1} | {:.1} | {} | {} (+ {}) | {} | {} | {} | {} | {steal_percent:.2} |",
+                number + 1,
+                ours.rate_hs,
+                xmrig.rate_hs,
+                ours.cpu_rate_hs,
+                xmrig.cpu_rate_hs,
+                ours.init_ms,
+                xmrig.init_ms,
+                xmrig.memory_ms.unwrap_or(0),
+                ours.memory_kib,
+                xmrig.memory_kib,
+                pages(ours),
+                pages(xmrig),
+            );
+        }
+        text
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        let write = |ending, text: String| {
+            let path = path.with_extension(ending);
+            fs::write(&path, text).with_context(|| path.display().to_string())
+        };
+        write("json", serde_json::to_string_pretty(self)? + "\n")?;
+        write("md", self.text())
+    }
+}
+
+/// One line on a pair that has just been measured.
+pub(crate) fn line(number: usize, pair: &Pair) -> String {
+    let Pair { ours, xmrig, .. } = pair;
+    format!(
+        "pair {}: {:.1} / {:.1} H/s = {:.3}; by processor time {:.3}; dataset {} / {} ms; {} / {} KiB",
+        number + 1,
+        ours.rate_hs,
+        xmrig.rate_hs,
+        ours.rate_hs / xmrig.rate_hs,
+        ours.cpu_rate_hs / xmrig.cpu_rate_hs,
+        ours.init_ms,
+        xmrig.init_ms,
+        ours.memory_kib,
+        xmrig.memory_kib,
+    )
+}
+
+fn pages(run: &Measurement) -> String {
+    run.huge_pages.map_or("unknown".into(), |(have, want)| format!("{have}/{want}"))
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.get(middle) {
+        None => f64::NAN,
+        Some(upper) if values.len() % 2 == 1 => *upper,
+        Some(upper) => (values.get(middle - 1).copied().unwrap_or(*upper) + upper) / 2.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert!(median(vec![]).is_nan());
+    }
+
+    #[test]
+    fn ratios_are_of_pairs() {
+        let run = |rate_hs: f64, init_ms, memory_kib| Measurement {
+            rate_hs,
+            cpu_rate_hs: rate_hs / 2.0,
+            init_ms,
+            memory_ms: None,
+            memory_kib,
+            huge_pages: None,
+        };
+        let pair = |ours, xmrig| Pair { ours, xmrig, steal_percent: 0.0 };
+        // A slow pair and two fast ones: the ratio of medians would be 0.5, the median of ratios is 1.
+        let pairs = vec![
+            pair(run(100.0, 20, 90), run(100.0, 10, 100)),
+            pair(run(200.0, 20, 90), run(200.0, 10, 100)),
+            pair(run(50.0, 20, 90), run(400.0, 10, 100)),
+        ];
+        let options = Run { affinity: "0,1".into(), seconds: 1 };
+        let report = Report::new(&options, "xmrig".into(), pairs);
+        assert_eq!((report.ratios.rate, report.ratios.rate_for_cpu_time), (1.0, 1.0));
+        assert_eq!((report.ratios.init, report.ratios.memory), (2.0, 0.9));
+        assert!(report.text().contains("--cpu-affinity=0x3"));
+    }
+}
