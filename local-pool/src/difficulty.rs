@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use rminer_algos::encode_hex;
 
+use crate::time::later;
+
 /// Shares after which the difficulty is reviewed at once instead of at the end of the window.
 const REVIEW_SHARES: u32 = 6;
 /// Windows are this many times the wanted time between shares.
@@ -120,7 +122,7 @@ impl Vardiff {
     }
 
     pub(crate) fn accepted(&mut self, difficulty: u64) {
-        self.hashes += u128::from(difficulty);
+        self.hashes = self.hashes.saturating_add(u128::from(difficulty));
         self.shares += 1;
     }
 
@@ -133,18 +135,18 @@ impl Vardiff {
     /// When [`Vardiff::review`] should be called at the latest.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let interval = self.config.share_interval.filter(|_| !self.pinned)?;
-        Some(self.window_start + interval * WINDOW_INTERVALS)
+        Some(later(self.window_start, interval.saturating_mul(WINDOW_INTERVALS)))
     }
 
     /// The new difficulty, if the session should get another one.
     pub(crate) fn review(&mut self, now: Instant) -> Option<u64> {
         let interval = self.config.share_interval.filter(|_| !self.pinned)?;
         let elapsed = now.saturating_duration_since(self.window_start);
-        if self.shares < REVIEW_SHARES && elapsed < interval * WINDOW_INTERVALS {
+        if self.shares < REVIEW_SHARES && elapsed < interval.saturating_mul(WINDOW_INTERVALS) {
             return None;
         }
         // One step moves by a factor of four at most, so that luck cannot throw the difficulty far off.
-        let wanted = self.hashes * interval.as_millis().max(1) / elapsed.as_millis().max(1);
+        let wanted = self.hashes.saturating_mul(interval.as_millis().max(1)) / elapsed.as_millis().max(1);
         let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
         let wanted = wanted.clamp((self.difficulty / 4).max(1), self.difficulty.saturating_mul(4));
         let wanted = self.config.clamp(wanted);

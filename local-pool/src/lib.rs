@@ -49,6 +49,7 @@ mod rng;
 #[cfg(feature = "shell")]
 mod server;
 mod stats;
+mod time;
 mod toy;
 mod wire;
 mod works;

@@ -42,6 +42,29 @@ fn silence_and_long_lines_end_a_session() {
 }
 
 #[test]
+fn never_is_a_time() {
+    let mut config = easy(Profile::by_name("p2pool").unwrap());
+    config.job_interval = Duration::MAX;
+    config.difficulty.share_interval = Some(Duration::MAX);
+    config.limits = rminer_pool::Limits { login: Duration::MAX, idle: Duration::MAX, ..config.limits };
+    config.profile.strict_ban = Some(Duration::MAX);
+    config.profile.late_result = Some(Duration::MAX);
+    let mut rig = Rig::new(config);
+    let mut miner = rig.login();
+    let job = miner.job.clone();
+    rig.submit(&mut miner, &job, 0);
+    rig.wait(1_000_000 * SECOND);
+    assert!(rig.take(miner.id).is_empty() && rig.closed.is_empty());
+    rig.fault("split(1, 18446744073709551615)");
+    rig.fault("delay(18446744073709551615)");
+    rig.fault("new_job");
+    rig.raw(miner.id, b"no json\n");
+    rig.wait(1_000_000 * SECOND);
+    let again = rig.connect();
+    assert!(rig.closed.contains(&again), "banned for ever");
+}
+
+#[test]
 fn sessions_are_bounded() {
     let mut rig = Rig::profile("default");
     let ids: Vec<SessionId> = (0..300).map(|_| rig.connect()).collect();

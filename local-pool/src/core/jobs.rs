@@ -10,6 +10,7 @@ use super::{PoolCore, SessionId};
 use crate::MalformedJob;
 use crate::chain::NONCE_OFFSET;
 use crate::difficulty::WireTarget;
+use crate::time::later;
 use crate::works::WorkId;
 
 impl PoolCore {
@@ -35,7 +36,7 @@ impl PoolCore {
         let work = self.works.add(blob, seed)?;
         self.template = self.chain.given(blob.to_vec(), seed, height);
         self.replace_shared_work(Some(work));
-        self.template_due = now + self.config.job_interval;
+        self.template_due = later(now, self.config.job_interval);
         self.broadcast(now);
         self.release(now);
         Ok(())
@@ -68,7 +69,7 @@ impl PoolCore {
     pub(super) fn new_template(&mut self, now: Instant) {
         self.template = self.chain.next(now);
         // At least a moment, so that an interval of zero cannot keep the caller busy for ever.
-        self.template_due = now + self.config.job_interval.max(Duration::from_millis(1));
+        self.template_due = later(now, self.config.job_interval.max(Duration::from_millis(1)));
         self.share_template();
     }
 

@@ -28,6 +28,7 @@ use crate::chain::{Chain, Template};
 use crate::line::Piece;
 use crate::rng::Rng;
 use crate::stats::MAX_CLOSED_SESSIONS;
+use crate::time::later;
 use crate::works::{WorkId, Works};
 use crate::{PoolConfig, PoolStats, ScheduledFault, SessionStats};
 
@@ -130,7 +131,7 @@ impl PoolCore {
             rng,
             verification,
             shared_work: None,
-            template_due: now + config.job_interval,
+            template_due: later(now, config.job_interval),
             works: Works::default(),
             sessions: BTreeMap::new(),
             closed: VecDeque::new(),
@@ -222,6 +223,11 @@ impl PoolCore {
         sessions.fold(self.template_due, Instant::min)
     }
 
+    /// RandomX key of the current jobs.
+    pub fn seed_hash(&self) -> [u8; 32] {
+        self.template.seed
+    }
+
     /// What happened so far.
     pub fn stats(&self) -> PoolStats {
         let open = self.sessions.values().map(|session| SessionStats {
@@ -264,7 +270,7 @@ impl PoolCore {
         if let Some(duration) = self.config.profile.strict_ban {
             self.stats.bans += 1;
             if self.banned.len() < MAX_BANNED {
-                self.banned.insert(session.peer, now + duration);
+                self.banned.insert(session.peer, later(now, duration));
             }
         }
         self.close(now, id);

@@ -3,10 +3,14 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::time::later;
+
 /// How long lines are held to be glued together.
 const GATHER: Duration = Duration::from_millis(20);
 /// A line is cut into this many pieces at most; the rest goes in one.
 const MAX_PIECES: usize = 4096;
+/// Pieces are at most this far apart.
+const MAX_GAP: Duration = Duration::from_secs(3600);
 /// Waiting output above this ends the session.
 const MAX_WAITING_BYTES: usize = 16 << 20;
 
@@ -139,7 +143,7 @@ impl Outbox {
     fn enqueue(&mut self, now: Instant, bytes: Vec<u8>, shaping: &Shaping) {
         self.waiting += bytes.len();
         let mut due = self.due(now, shaping);
-        let Some((size, gap)) = shaping.split else {
+        let Some((size, gap)) = shaping.split.map(|(size, gap)| (size, gap.min(MAX_GAP))) else {
             self.queue.push_back((due, Payload::Bytes(bytes)));
             return;
         };
@@ -160,7 +164,7 @@ impl Outbox {
 
     /// Never before what was queued earlier, so that lines stay in order when a delay is taken back.
     fn due(&mut self, now: Instant, shaping: &Shaping) -> Instant {
-        let due = (now + shaping.delay).max(self.last_due.unwrap_or(now));
+        let due = later(now, shaping.delay).max(self.last_due.unwrap_or(now));
         self.last_due = Some(due);
         due
     }

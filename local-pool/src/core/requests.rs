@@ -9,6 +9,7 @@ use super::session::{Account, Slot};
 use super::{PoolCore, SessionId};
 use crate::difficulty::Vardiff;
 use crate::profile::Keepalive;
+use crate::time::later;
 use crate::wire::{LoginParams, Reply, Request, SessionParams, notification};
 use crate::{ErrorShape, Reject};
 
@@ -93,7 +94,7 @@ impl PoolCore {
         let spoiler = self.login_faults(now);
         let (login, asked) = split_difficulty(&params.login);
         let token = encode_hex(&self.rng.next_u64().to_le_bytes()[..4]);
-        let job_due = self.config.profile.template_delay.map(|delay| now + delay);
+        let job_due = self.config.profile.template_delay.map(|delay| later(now, delay));
         self.stats.logins += 1;
         if let Some(session) = self.sessions.get_mut(&id) {
             session.vardiff = Vardiff::new(self.config.difficulty, asked, now);
@@ -246,7 +247,7 @@ impl PoolCore {
         for _ in 0..if reply.to_share && self.modes.reply_twice { 2 } else { 1 } {
             match (late, self.sessions.get_mut(&id)) {
                 (Some(delay), Some(session)) if !self.modes.silent => {
-                    session.out.push_late(now + delay, line.clone().into_bytes());
+                    session.out.push_late(later(now, delay), line.clone().into_bytes());
                 }
                 _ => self.send(now, id, line.clone()),
             }

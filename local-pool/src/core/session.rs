@@ -12,6 +12,7 @@ use crate::PoolConfig;
 use crate::difficulty::Vardiff;
 use crate::line::LineBuffer;
 use crate::stats::SessionStats;
+use crate::time::later;
 use crate::wire::Reply;
 use crate::works::WorkId;
 
@@ -158,8 +159,8 @@ impl Session {
     /// When a peer that says nothing more is closed.
     pub(crate) fn silence_deadline(&self, config: &PoolConfig) -> Instant {
         match self.account {
-            Some(_) => self.heard + config.limits.idle,
-            None => self.connected + config.limits.login,
+            Some(_) => later(self.heard, config.limits.idle),
+            None => later(self.connected, config.limits.login),
         }
     }
 }

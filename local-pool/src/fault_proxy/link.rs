@@ -182,7 +182,7 @@ impl<'a> Pump<'a> {
         }
         match (mode, self.way) {
             (Mode::DropUp, Way::Up) | (Mode::DropDown, Way::Down) => return Ok(None),
-            (Mode::Delay { base, jitter }, _) => sleep(base + self.share_of(jitter)).await,
+            (Mode::Delay { base, jitter }, _) => sleep(base.saturating_add(self.share_of(jitter))).await,
             (Mode::Rate(rate), _) => {
                 sleep(Duration::from_secs(1) * u32::try_from(piece.len()).unwrap_or(1) / rate.max(1)).await;
             }
@@ -242,7 +242,7 @@ impl<'a> Pump<'a> {
     /// A share of `whole` that differs from piece to piece.
     fn share_of(&self, whole: Duration) -> Duration {
         let tenths = mix(self.bytes ^ self.version) % 11;
-        whole * u32::try_from(tenths).unwrap_or(0) / 10
+        whole / 10 * u32::try_from(tenths).unwrap_or(0)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -11,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::{MAX_QUEUED_MESSAGES, Shared, Tls};
+use super::{Shared, Tls};
 use crate::{Payload, SessionId};
 
 /// A TLS handshake must be done in this time.
@@ -26,6 +27,32 @@ const TLS_HANDSHAKE_BYTE: u8 = 0x16;
 const READ_BYTES: usize = 16 * 1024;
 /// Endless lines are sent in pieces of this size.
 const FLOOD_BYTES: usize = 64 * 1024;
+
+/// Messages that wait for one socket; more end the connection.
+const MAX_QUEUED_MESSAGES: usize = 32 * 1024;
+/// Bytes that wait for one socket.
+const MAX_QUEUED_BYTES: usize = 16 << 20;
+
+/// The queue to one socket. The writer ends when the queue is empty and this is gone.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    payloads: mpsc::Sender<Payload>,
+    waiting_bytes: Arc<AtomicUsize>,
+}
+
+impl Outgoing {
+    /// False when the peer does not read what it is sent.
+    pub(super) fn push(&self, payload: Payload) -> bool {
+        let size = size(&payload);
+        let waiting = self.waiting_bytes.fetch_add(size, Ordering::Relaxed).saturating_add(size);
+        waiting <= MAX_QUEUED_BYTES && self.payloads.try_send(payload).is_ok()
+    }
+}
+
+/// Bytes in memory: a flood has none.
+fn size(payload: &Payload) -> usize {
+    if let Payload::Bytes(bytes) = payload { bytes.len() } else { 0 }
+}
 
 pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, tls: Tls) {
     // Without it small messages would wait for each other; a socket that refuses is merely slower.
@@ -53,16 +80,17 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAd
 
 async fn talk<S: AsyncRead + AsyncWrite>(shared: &Shared, stream: S, peer: SocketAddr) {
     let (payloads, queue) = mpsc::channel(MAX_QUEUED_MESSAGES);
+    let waiting_bytes = Arc::new(AtomicUsize::new(0));
     let id = {
         let mut state = shared.lock();
         let id = state.core.connect_from(std::time::Instant::now(), peer.ip());
-        state.peers.insert(id, payloads);
+        state.peers.insert(id, Outgoing { payloads, waiting_bytes: Arc::clone(&waiting_bytes) });
         state.dispatch();
         id
     };
     shared.wake.notify_one();
     let (mut reader, mut writer) = tokio::io::split(stream);
-    let mut writing = Box::pin(write(&mut writer, queue));
+    let mut writing = Box::pin(write(&mut writer, queue, &waiting_bytes));
     let ended_by_pool = tokio::select! {
         _ = read(shared, id, &mut reader) => None,
         result = &mut writing => Some(result),
@@ -93,8 +121,13 @@ async fn read(shared: &Shared, id: SessionId, reader: &mut (impl AsyncRead + Unp
 }
 
 /// Ends well when the pool has nothing more to say, badly when the peer does not listen.
-async fn write(writer: &mut (impl AsyncWrite + Unpin), mut queue: mpsc::Receiver<Payload>) -> io::Result<()> {
+async fn write(
+    writer: &mut (impl AsyncWrite + Unpin),
+    mut queue: mpsc::Receiver<Payload>,
+    waiting_bytes: &AtomicUsize,
+) -> io::Result<()> {
     while let Some(payload) = queue.recv().await {
+        waiting_bytes.fetch_sub(size(&payload), Ordering::Relaxed);
         match payload {
             Payload::Bytes(bytes) => write_all(writer, &bytes).await?,
             Payload::Flood { byte, count } => {

@@ -17,16 +17,15 @@ use std::time::{Duration, Instant};
 
 use rminer_algos::{Reference, Unavailable, WorkError};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::rustls::ServerConfig;
 
+use self::connection::Outgoing;
 use crate::{
     Payload, PoolConfig, PoolCore, PoolStats, ScheduledFault, SessionId, Verification, VerifyRequest,
 };
 
-/// Messages that wait for one connection's socket; more end it.
-const MAX_QUEUED_MESSAGES: usize = 32 * 1024;
 /// How long a listener that cannot accept waits before it tries again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -243,7 +242,7 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     core: PoolCore,
-    peers: BTreeMap<SessionId, mpsc::Sender<Payload>>,
+    peers: BTreeMap<SessionId, Outgoing>,
     verify: Option<blocking::SyncSender<VerifyRequest>>,
 }
 
@@ -271,7 +270,7 @@ impl State {
                 let sent = match output.payload {
                     // The writer ends when its queue is empty and nobody can fill it any more.
                     Payload::Close => false,
-                    payload => peer.is_some_and(|peer| peer.try_send(payload).is_ok()),
+                    payload => peer.is_some_and(|peer| peer.push(payload)),
                 };
                 if !sent {
                     self.peers.remove(&output.session);
@@ -317,7 +316,8 @@ async fn prepare(
         stop: watch::Sender::new(false),
     });
     if let Some(reference) = reference {
-        let sender = verifier::start(reference, queue, &shared).map_err(StartError::Thread)?;
+        let seed = shared.lock().core.seed_hash();
+        let sender = verifier::start(reference, queue, &shared, seed).map_err(StartError::Thread)?;
         shared.lock().verify = Some(sender);
     }
     let handle = PoolHandle { address, shared: Arc::clone(&shared) };
