@@ -222,14 +222,42 @@ fn mistyped_words_are_recognised() {
 
 #[test]
 fn no_pool_shows_three_ways_to_give_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("config.toml");
-    fs::write(&path, "algo = \"randomx\"\n").unwrap();
-    let outcome = rminer(&["config", "check", path.to_str().unwrap()]);
-    assert_eq!(outcome.code, Some(2));
-    assert!(outcome.stderr.contains("error[no-pool]"), "{}", outcome.stderr);
-    let examples = outcome.stderr.lines().filter(|line| line.trim_start().starts_with("help: rminer "));
-    assert_eq!(examples.count(), 3, "{}", outcome.stderr);
+    for args in [&[][..], &["mine"], &["-t", "1"]] {
+        let outcome = rminer(args);
+        assert_eq!(outcome.code, Some(2), "{args:?}");
+        assert!(outcome.stderr.contains("error[no-pool]"), "{}", outcome.stderr);
+        let examples = outcome.stderr.lines().filter(|line| line.trim_start().starts_with("help: rminer "));
+        assert_eq!(examples.count(), 3, "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn to_mine_is_the_default_command() {
+    let line = format!("-a rx/0 -o 127.0.0.1:9 -u {WALLET} -p x -k --tls --donate-level 0 -t 1 --dry-run");
+    let words: Vec<&str> = line.split(' ').collect();
+    for args in [words.clone(), [&["mine"], &words[..]].concat()] {
+        let outcome = rminer(&args);
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        assert!(outcome.stdout.contains("stratum+tls://127.0.0.1:9"), "{}", outcome.stdout);
+        assert_eq!(outcome.stderr.matches("[flag-ignored]").count(), 1, "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn options_of_mining_do_not_stand_before_other_commands() {
+    for (args, text) in [
+        (["-a", "randomx", "bench"], "rminer bench --algo"),
+        (["--donate-level", "1", "mine"], "rminer mine --donate-level"),
+    ] {
+        let outcome = rminer(&args);
+        assert_eq!(outcome.code, Some(2));
+        assert!(
+            outcome.stderr.contains("misplaced-option") && outcome.stderr.contains(text),
+            "{}",
+            outcome.stderr
+        );
+    }
+    assert_eq!(rminer(&["--json", "--no-color", "-v", "algos"]).code, Some(0));
 }
 
 #[test]

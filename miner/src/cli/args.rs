@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::bench_args::BenchArgs;
 use super::{foreign, options};
@@ -15,8 +15,10 @@ pub(super) const MINING: &[Group] =
 /// What a command that computes without a pool can be told.
 const COMPUTING: &[Group] = &[Group::Algorithm, Group::Device];
 
-const AFTER_HELP: &str =
-    "Run `rminer help COMMAND` for a command, `rminer COMMAND --help` for every option of it.";
+const USAGE: &str = "rminer [OPTIONS]\n       rminer <COMMAND>";
+const AFTER_HELP: &str = "\
+With no command, rminer mines: `rminer --algo randomx --pool HOST:PORT --user WALLET`.
+Run `rminer help COMMAND` for a command, `rminer --help` for more on every option.";
 
 /// What was typed, apart from the options of mining, which [`super::flags`] reads.
 #[derive(Debug, Parser)]
@@ -24,17 +26,16 @@ const AFTER_HELP: &str =
     name = "rminer",
     version,
     about = "Mine with CPUs, measure what they can do, without fee",
-    after_help = AFTER_HELP,
-    subcommand_required = true,
-    arg_required_else_help = true
+    override_usage = USAGE,
+    after_help = AFTER_HELP
 )]
 pub struct Cli {
     /// Options that every command has.
     #[command(flatten)]
     pub global: Global,
-    /// What to do.
+    /// What to do; to mine if nothing else is said.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 /// Options that every command has.
@@ -69,6 +70,8 @@ pub enum ColorWhen {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Mine (the default command)
+    Mine,
     /// Measure the hashrate, without a pool
     Bench(BenchArgs),
     /// List devices and say whether each can mine
@@ -110,7 +113,9 @@ pub enum ConfigCommand {
 
 /// The whole command line.
 pub fn command() -> clap::Command {
-    Cli::command()
+    // Our own options first, so that help lists the global ones last.
+    Cli::augment_args(mining_options(clap::Command::new("rminer")))
+        .mut_subcommand("mine", mining_options)
         .mut_subcommand("bench", |bench| with_options(bench, COMPUTING))
         .mut_subcommand("config", |config| {
             config.mut_subcommand("show", mining_options).mut_subcommand("init", mining_options)

@@ -148,7 +148,7 @@ impl<'a> Context<'a> {
         let Some((name, _)) = self.root.subcommand() else { return Ok(()) };
         for id in self.root.ids() {
             let typed = self.root.value_source(id.as_str()) == Some(ValueSource::CommandLine);
-            if typed && options::setting_of(id.as_str()).is_some() {
+            if typed && options::is_of_mining(id.as_str()) {
                 let problem = Problem::error(
                     "misplaced-option",
                     format!("--{id} stands before `{name}`, where only global options do"),

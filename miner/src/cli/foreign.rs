@@ -162,6 +162,11 @@ pub(super) fn args() -> impl Iterator<Item = Arg> {
     })
 }
 
+/// Whether an argument is one of them and says something that must not be lost.
+pub(super) fn has(id: &str) -> bool {
+    FOREIGN.iter().any(|foreign| foreign.flag == id && !matches!(foreign.means, Nothing("")))
+}
+
 /// What the flags of other miners came to.
 #[derive(Debug, Default)]
 pub(super) struct Read {

@@ -43,7 +43,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: Env<'_>) -> Exit {
     if let Err(exit) = context.refuse_misplaced_options() {
         return exit;
     }
-    commands::run(cli.command, &context)
+    commands::run(cli.command.unwrap_or(Command::Mine), &context)
 }
 
 /// `--color` counts for the messages about the command line itself too, so it is looked for before parsing.

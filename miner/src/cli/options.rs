@@ -3,7 +3,8 @@
 use clap::builder::PossibleValue;
 use clap::{Arg, ArgAction};
 
-use crate::config::keys::{Form, Group, KEYS, Key, Setting};
+use super::foreign;
+use crate::config::keys::{Form, Group, KEYS, Key};
 
 /// Arguments for the settings of these groups. Values are taken as text: what they mean is decided where all
 /// sources meet, so that a wrong value has one message wherever it stood.
@@ -81,7 +82,7 @@ impl clap::builder::TypedValueParser for Words {
     }
 }
 
-/// The row behind an argument.
-pub(super) fn setting_of(id: &str) -> Option<Setting> {
-    KEYS.iter().find(|key| key.flag == id).map(|key| key.setting)
+/// Whether an argument is one of those that a command that mines takes, be it ours or another miner's.
+pub(super) fn is_of_mining(id: &str) -> bool {
+    KEYS.iter().any(|key| key.flag == id) || foreign::has(id)
 }

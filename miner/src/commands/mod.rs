@@ -9,15 +9,35 @@ mod devices;
 mod table;
 
 use crate::cli::{Command, Context};
+use crate::config::{Pools, Settings};
 use crate::exit::Exit;
+use crate::mine::mine;
+use crate::problem::Problem;
 
 /// Runs a command.
 pub(crate) fn run(command: Command, context: &Context<'_>) -> Exit {
     match command {
+        Command::Mine => mining(context, Pools::Needed, mine),
         Command::Algos => algos::run(context),
         Command::Bench(args) => bench::run(&args, context),
         Command::Devices => devices::run(context),
         Command::Config(command) => config::run(command, context),
         Command::Completions { shell } => completions::run(shell, context),
     }
+}
+
+/// Runs a command that needs nothing but its settings.
+fn mining(
+    context: &Context<'_>,
+    need: Pools,
+    start: impl FnOnce(&Settings) -> Result<Exit, (Problem, Exit)>,
+) -> Exit {
+    let settings = match context.resolve(need) {
+        Ok(resolution) => resolution.settings,
+        Err(exit) => return exit,
+    };
+    start(&settings).unwrap_or_else(|(problem, exit)| {
+        context.report(&[problem]);
+        exit
+    })
 }
