@@ -90,7 +90,7 @@ pub struct Session {
     heard: Instant,
     received_any: bool,
     line_began: Option<Instant>,
-    faults: VecDeque<Instant>,
+    faults: VecDeque<(Instant, String)>,
     /// Newest job last.
     ring: VecDeque<Arc<Job>>,
     sent: VecDeque<(WorkKey, BTreeSet<u64>)>,
@@ -292,10 +292,12 @@ impl Session {
         if let ProtocolError::Algorithm { .. } = fault {
             return self.close(CloseReason::Algorithm(fault.to_string()));
         }
-        self.faults.retain(|at| now.saturating_duration_since(*at) < FAULT_WINDOW);
-        self.faults.push_back(now);
+        self.faults.retain(|(at, _)| now.saturating_duration_since(*at) < FAULT_WINDOW);
+        self.faults.push_back((now, fault.to_string()));
         if self.faults.len() >= MAX_FAULTS {
-            self.close(CloseReason::Protocol(fault.to_string()));
+            // The first one tells most: the status line of an HTTP server, say, and not its headers.
+            let first = self.faults.pop_front().map(|(_, text)| text);
+            self.close(CloseReason::Protocol(first.unwrap_or_default()));
         } else {
             self.outputs.push_back(Output::Notice(format!("ignored a broken message: {fault}")));
         }

@@ -1,0 +1,134 @@
+//! Minutes of mining while something breaks every five seconds. `RMINER_SOAK_SECONDS` makes it longer than the
+//! short run of the normal tests, and `RMINER_SOAK_MODE=fast` uses the dataset.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_precision_loss)] // a failure here is a failed test
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use rminer_pool::fault_proxy::FaultProxy;
+use rminer_pool::{DifficultyConfig, Fault, LocalPool, PoolConfig};
+use support::{Miner, WALLET, assert_sums, resident_mib, threads_and_files};
+
+/// Between two faults.
+const FAULT_EVERY: Duration = Duration::from_secs(5);
+/// Warm-up before memory is judged.
+const WARM_UP: Duration = Duration::from_secs(10);
+/// RandomX cache, or dataset, and 2 MiB for each machine; counted apart from the program's own memory.
+const CACHE_MIB: f64 = 256.0;
+const DATASET_MIB: f64 = 2080.0;
+/// The program's own memory at most. The checker's machine and the pool's answers are in it.
+const MOST_OWN_MIB: f64 = 60.0;
+
+/// On the wire: what the proxy does for one period.
+const WIRE: [&str; 12] = [
+    "reset",
+    "delay 300",
+    "close",
+    "chop 1",
+    "half",
+    "stall",
+    "glue 50",
+    "bytes 900",
+    "drop-down",
+    "junk <html>",
+    "drop-up",
+    "chop 7",
+];
+/// By the pool.
+const POOL: [&str; 14] = [
+    "dup_job",
+    "same_id_new_content",
+    "retarget_same_job",
+    "zero_target",
+    "garbage_line",
+    "unknown_replies",
+    "job_storm(2000)",
+    "reply_twice",
+    "drop_reply(3)",
+    "json_bomb",
+    "escape_text",
+    "new_block",
+    "redirect(evil.example, 1)",
+    "string_ids",
+];
+
+#[test]
+fn faults_every_five_seconds() {
+    let seconds = std::env::var("RMINER_SOAK_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(45);
+    let fast = std::env::var("RMINER_SOAK_MODE").is_ok_and(|mode| mode == "fast");
+    let config = PoolConfig {
+        difficulty: DifficultyConfig { start: if fast { 200 } else { 4 }, ..DifficultyConfig::default() },
+        job_interval: Duration::from_secs(7),
+        ..PoolConfig::default()
+    };
+    let pool = LocalPool::spawn_thread(config).unwrap();
+    let proxy = FaultProxy::spawn_thread(pool.addr()).unwrap();
+    let url = format!("stratum+tcp://{}", proxy.addr());
+    let base: &[&str] = if fast {
+        &["--threads", "2"]
+    } else {
+        &["--randomx-mode", "light", "--threads", "2", "--huge-pages", "off"]
+    };
+    let mut miner = Miner::start_with(base, &["--pool", &url, "--user", WALLET]);
+    miner.wait_accepted(1, if fast { 180 } else { 60 });
+
+    let began = Instant::now();
+    let mut faults = 0;
+    let mut memory = Vec::new();
+    let mut shape = Vec::new();
+    let mut next = began;
+    while began.elapsed() < Duration::from_secs(seconds) {
+        if Instant::now() >= next {
+            next += FAULT_EVERY;
+            proxy.command("ok".parse().unwrap());
+            pool.set_fault(Fault::None);
+            // Wire and pool take turns.
+            if faults % 2 == 0 {
+                proxy.command(WIRE[faults / 2 % WIRE.len()].parse().unwrap());
+            } else {
+                pool.set_fault(POOL[faults / 2 % POOL.len()].parse::<Fault>().unwrap());
+            }
+            faults += 1;
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        if began.elapsed() > WARM_UP {
+            memory.push(resident_mib(miner.pid()));
+            shape.push(threads_and_files(miner.pid()));
+        }
+    }
+    proxy.command("ok".parse().unwrap());
+    pool.set_fault(Fault::None);
+    // Nothing broke for good: shares are accepted again.
+    miner.wait_accepted(2, 60);
+    let (code, summary, took) = miner.stop();
+    let stats = pool.stats();
+
+    let big = if fast { DATASET_MIB } else { CACHE_MIB } + 2.0 * 2.0;
+    let own = |rss: &f64| rss - big;
+    let most = memory.iter().map(own).fold(f64::MIN, f64::max);
+    let half = memory.len() / 2;
+    let mean = |part: &[f64]| part.iter().map(own).sum::<f64>() / part.len().max(1) as f64;
+    let (early, late) = (mean(&memory[..half]), mean(&memory[half..]));
+    let threads = shape.iter().map(|(threads, _)| *threads);
+    println!(
+        "soak: {seconds} s, {faults} faults, {} shares found, {} accepted by the pool, {} invalid, {} duplicate, own memory {most:.1} MiB at most, {early:.1} then {late:.1} MiB on average, threads {:?} to {:?}, files {:?} to {:?}, stop took {} ms",
+        summary["shares"]["found"],
+        stats.shares.accepted,
+        stats.shares.invalid(),
+        stats.shares.duplicates(),
+        threads.clone().min(),
+        threads.max(),
+        shape.iter().map(|(_, files)| *files).min(),
+        shape.iter().map(|(_, files)| *files).max(),
+        took.as_millis()
+    );
+    println!("summary: {summary}");
+    assert_eq!(code, Some(0));
+    assert_sums(&summary);
+    assert_eq!(stats.shares.invalid(), 0, "{stats:?}");
+    assert_eq!(stats.shares.duplicates(), 0, "{stats:?}");
+    assert!(stats.shares.add_up(), "{stats:?}");
+    assert!(most <= MOST_OWN_MIB, "own memory {most:.1} MiB");
+    assert!(late <= early + 8.0, "own memory grew from {early:.1} to {late:.1} MiB");
+}

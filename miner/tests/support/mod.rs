@@ -1,0 +1,187 @@
+//! The real binary, started, read and stopped.
+#![allow(dead_code, unreachable_pub)] // each test target uses a part of it
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A Monero address of nobody: the checksum is right.
+pub const WALLET: &str =
+    "47Noq88fPGkJ5TGejJ92ZtbZx9LGPSe4NPk236AFKc1cC9dgXDA8ikJgQRShxpLfHtMav6w1eLZguBjzXtd2Z3NGBT5mJYP";
+
+/// A running rminer with `--ui json`.
+pub struct Miner {
+    child: Child,
+    events: Arc<Mutex<Vec<Value>>>,
+    errors: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Miner {
+    /// Starts the binary in light mode with one thread and these arguments.
+    pub fn start(arguments: &[&str]) -> Self {
+        Self::start_with(&["--randomx-mode", "light", "--threads", "1", "--huge-pages", "off"], arguments)
+    }
+
+    /// Starts the binary with these arguments and no others than `--ui json`.
+    pub fn start_with(base: &[&str], arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_rminer"))
+            .args(["--algo", "randomx", "--ui", "json", "--stats-interval", "1"])
+            .args(base)
+            .args(arguments)
+            .env_remove("RMINER_POOL")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let errors = Arc::new(Mutex::new(String::new()));
+        let out = BufReader::new(child.stdout.take().expect("piped"));
+        let err = BufReader::new(child.stderr.take().expect("piped"));
+        let readers = vec![
+            std::thread::spawn({
+                let events = Arc::clone(&events);
+                move || {
+                    for line in out.lines().map_while(Result::ok) {
+                        let event = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                        events.lock().unwrap().push(event);
+                    }
+                }
+            }),
+            std::thread::spawn({
+                let errors = Arc::clone(&errors);
+                move || {
+                    for line in err.lines().map_while(Result::ok) {
+                        let mut errors = errors.lock().unwrap();
+                        errors.push_str(&line);
+                        errors.push('\n');
+                    }
+                }
+            }),
+        ];
+        Self { child, events, errors, readers }
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// All events so far.
+    pub fn events(&self) -> Vec<Value> {
+        self.events.lock().unwrap().clone()
+    }
+
+    /// Events of one name.
+    pub fn named(&self, name: &str) -> Vec<Value> {
+        self.events().into_iter().filter(|event| event["event"] == name).collect()
+    }
+
+    /// Accepted shares so far.
+    pub fn accepted(&self) -> usize {
+        self.named("share").iter().filter(|share| share["verdict"] == "accepted").count()
+    }
+
+    /// What was written to the error output so far.
+    pub fn errors(&self) -> String {
+        self.errors.lock().unwrap().clone()
+    }
+
+    /// Waits until `done`; panics with everything that was said after `seconds`.
+    pub fn wait(&mut self, what: &str, seconds: u64, done: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + Duration::from_secs(seconds);
+        while !done(self) {
+            let exited = self.child.try_wait().expect("the child is ours");
+            if exited.is_some() || Instant::now() >= end {
+                // What the readers still hold comes with a moment's delay.
+                std::thread::sleep(Duration::from_millis(100));
+                if done(self) {
+                    return;
+                }
+                let events = self.events();
+                let tail: Vec<String> = events.iter().rev().take(30).rev().map(Value::to_string).collect();
+                panic!(
+                    "no {what} within {seconds} s (exit: {exited:?})\n{}\n{}",
+                    tail.join("\n"),
+                    self.errors()
+                );
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits for `count` further accepted shares.
+    pub fn wait_accepted(&mut self, count: usize, seconds: u64) {
+        let want = self.accepted() + count;
+        self.wait(&format!("{count} accepted shares"), seconds, |miner| miner.accepted() >= want);
+    }
+
+    /// Asks it to end, as Ctrl-C does, and returns the exit code, the summary, and how long it took.
+    pub fn stop(mut self) -> (Option<i32>, Value, Duration) {
+        let asked = Instant::now();
+        let kill = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        assert!(kill.is_ok_and(|status| status.success()));
+        let code = self.wait_exit(20);
+        let took = asked.elapsed();
+        let summary = self.named("summary").pop().unwrap_or(Value::Null);
+        (code, summary, took)
+    }
+
+    /// Waits for it to end by itself.
+    pub fn wait_exit(&mut self, seconds: u64) -> Option<i32> {
+        let end = Instant::now() + Duration::from_secs(seconds);
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("the child is ours") {
+                break status;
+            }
+            assert!(Instant::now() < end, "does not end within {seconds} s\n{}", self.errors());
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
+        status.code()
+    }
+}
+
+impl Drop for Miner {
+    fn drop(&mut self) {
+        // Only ever this child; after `stop` it is gone and this does nothing.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// Every hit of a summary is in exactly one place.
+pub fn assert_sums(summary: &Value) {
+    let shares = &summary["shares"];
+    let number = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("no number in {summary}"));
+    let sum = |object: &Value| object.as_object().unwrap().values().map(number).sum::<u64>();
+    let closed = number(&shares["accepted"])
+        + number(&shares["no_reply"])
+        + number(&shares["lost"])
+        + sum(&shares["rejected"])
+        + sum(&shares["not_sent"]);
+    assert_eq!(number(&shares["found"]), closed + number(&summary["pending"]), "{summary}");
+}
+
+/// `VmRSS + HugetlbPages` of a process, in MiB.
+pub fn resident_mib(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let field = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok()).unwrap_or(0.0)
+    };
+    (field("VmRSS:") + field("HugetlbPages:")) / 1024.0
+}
+
+/// Threads and open files of a process.
+pub fn threads_and_files(pid: u32) -> (usize, usize) {
+    let count = |folder: &str| std::fs::read_dir(format!("/proc/{pid}/{folder}")).map_or(0, Iterator::count);
+    (count("task"), count("fd"))
+}
