@@ -674,3 +674,18 @@ fn bench_refuses_what_it_cannot_measure() {
         assert!(outcome.stderr.contains(text), "{args:?}: {}", outcome.stderr);
     }
 }
+
+#[test]
+fn demo_takes_the_options_of_devices_and_none_of_pools() {
+    let outcome = rminer(&["demo", "-t", "1", "--dry-run"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    for (args, text) in [
+        (&["-t", "0"][..], "`--threads 0`"),
+        (&["-o", "a.example:1"], "unexpected argument"),
+        (&["--serve", "nowhere"], "invalid socket address"),
+    ] {
+        let outcome = rminer(&[&["demo"], args].concat());
+        assert_eq!(outcome.code, Some(2), "{args:?}");
+        assert!(outcome.stderr.contains(text), "{}", outcome.stderr);
+    }
+}

@@ -1,5 +1,6 @@
 //! Commands and global options.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -11,6 +12,9 @@ use crate::config::keys::Group;
 /// All options of a command that mines.
 pub(super) const MINING: &[Group] =
     &[Group::Algorithm, Group::Pool, Group::Connection, Group::Device, Group::Watching, Group::Running];
+
+/// What a command that mines without a pool of the user's can be told.
+const WATCHED: &[Group] = &[Group::Algorithm, Group::Device, Group::Watching, Group::Running];
 
 /// What a command that computes without a pool can be told.
 const COMPUTING: &[Group] = &[Group::Algorithm, Group::Device];
@@ -72,6 +76,12 @@ pub enum ColorWhen {
 pub enum Command {
     /// Mine (the default command)
     Mine,
+    /// Mine in a pool of its own on this machine, to see the program work
+    Demo {
+        /// Run that pool alone at this address, for other miners to test with
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        serve: Option<SocketAddr>,
+    },
     /// Measure the hashrate, without a pool
     Bench(BenchArgs),
     /// List devices and say whether each can mine
@@ -116,6 +126,7 @@ pub fn command() -> clap::Command {
     // Our own options first, so that help lists the global ones last.
     Cli::augment_args(mining_options(clap::Command::new("rminer")))
         .mut_subcommand("mine", mining_options)
+        .mut_subcommand("demo", |demo| with_options(demo, WATCHED))
         .mut_subcommand("bench", |bench| with_options(bench, COMPUTING))
         .mut_subcommand("config", |config| {
             config.mut_subcommand("show", mining_options).mut_subcommand("init", mining_options)

@@ -10,6 +10,7 @@ mod table;
 
 use crate::cli::{Command, Context};
 use crate::config::{Pools, Settings};
+use crate::demo::{demo, serve};
 use crate::exit::Exit;
 use crate::mine::mine;
 use crate::problem::Problem;
@@ -18,6 +19,8 @@ use crate::problem::Problem;
 pub(crate) fn run(command: Command, context: &Context<'_>) -> Exit {
     match command {
         Command::Mine => mining(context, Pools::Needed, mine),
+        Command::Demo { serve: None } => mining(context, Pools::Ignored, demo),
+        Command::Demo { serve: Some(address) } => ended(context, serve(address)),
         Command::Algos => algos::run(context),
         Command::Bench(args) => bench::run(&args, context),
         Command::Devices => devices::run(context),
@@ -36,7 +39,12 @@ fn mining(
         Ok(resolution) => resolution.settings,
         Err(exit) => return exit,
     };
-    start(&settings).unwrap_or_else(|(problem, exit)| {
+    ended(context, start(&settings))
+}
+
+/// How the program ends; says why if it could not start.
+fn ended(context: &Context<'_>, outcome: Result<Exit, (Problem, Exit)>) -> Exit {
+    outcome.unwrap_or_else(|(problem, exit)| {
         context.report(&[problem]);
         exit
     })
