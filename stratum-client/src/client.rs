@@ -3,6 +3,9 @@
 //! Everything runs in the tasks of the caller's runtime, which needs its I/O and time drivers and may have one
 //! thread only. Each connection has one task that is joined with the client through bounded channels; a peer that
 //! is slow to read or fast to write holds up nobody else.
+//!
+//! Names are looked up by the operating system, which cannot be interrupted: end the runtime with
+//! `shutdown_background`, or a lookup that hangs holds up the end of the program.
 
 pub(crate) mod endpoint;
 mod link;
@@ -354,7 +357,7 @@ impl Client {
     }
 
     fn stream_ended(&mut self, conn: ConnId, reason: CloseReason) {
-        // Its last bytes may still be on their way to us.
+        // With several threads its last bytes may have come after the last look at the reports.
         self.take_all_reports();
         if self.links.remove(&conn).is_some() {
             let now = self.now(Instant::now());

@@ -30,6 +30,8 @@ pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 const MAX_CHALLENGE_BYTES: usize = 64 * 1024;
 /// Longest head of an answer; also what is read at once.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
+/// How long the end of an exchange may take before its connection is not worth keeping.
+const KEEP_PATIENCE: Duration = Duration::from_secs(1);
 /// Connections kept for the next request.
 const MAX_IDLE: usize = 4;
 /// A request is sent again this often because of its login: once for the challenge, once for a stale nonce.
@@ -233,8 +235,9 @@ impl HttpClient {
     }
 
     async fn keep(&self, mut connection: Connection) {
-        // Not ready means that the node closes after each answer.
-        if connection.sender.ready().await.is_ok() {
+        // Not ready means that the node closes after each answer, or does not read ours; the answer is good anyway.
+        let ready = tokio::time::timeout(KEEP_PATIENCE, connection.sender.ready()).await;
+        if matches!(ready, Ok(Ok(()))) {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             if idle.len() < MAX_IDLE {
                 idle.push(connection);

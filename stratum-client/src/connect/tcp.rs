@@ -186,6 +186,7 @@ mod tests {
         assert!(started.elapsed() < PATIENCE, "it did not wait for the silent one to time out");
     }
 
+    #[cfg(unix)]
     #[tokio::test]
     async fn options_are_set() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

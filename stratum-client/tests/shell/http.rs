@@ -238,6 +238,55 @@ async fn digest_logins() {
     assert_eq!(node.count(), (6, 1), "a stale nonce costs one more request");
 }
 
+/// An ordinary web server before a node: its nonce is good on every connection, and each answer ends one.
+#[tokio::test]
+async fn digest_where_each_answer_ends_the_connection() {
+    let node = Node::default();
+    let served = node.clone();
+    let address = serve(move |stream| {
+        let node = served.clone();
+        node.connections.fetch_add(1, Ordering::Relaxed);
+        async move {
+            let mut stream = BufReader::new(stream);
+            let Some(seen) = read_request(&mut stream).await else { return };
+            node.seen.lock().unwrap().push(seen.clone());
+            let answer = if digest_is_right(&seen, "me", "secret") {
+                ok("welcome")
+            } else {
+                unauthorized("WWW-Authenticate: Digest qop=\"auth\",realm=\"r\",nonce=\"n\",opaque=\"o\"\r\n")
+            };
+            let _ = stream
+                .write_all(answer.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n").as_bytes())
+                .await;
+        }
+    })
+    .await;
+    let client = client(&format!("daemon+http://me:secret@{address}"));
+    for _ in 0..2 {
+        assert_eq!(ask(&client, &post("{}")).await.unwrap().1, "welcome");
+    }
+    assert_eq!(node.count(), (4, 4));
+}
+
+#[tokio::test]
+async fn through_a_proxy() {
+    let node = Node::default();
+    let address = node
+        .serve(|seen, _| match seen.header("authorization") {
+            Some(_) => ok("welcome"),
+            None => unauthorized("WWW-Authenticate: Basic realm=\"node\"\r\n"),
+        })
+        .await;
+    let (proxy, asked) = crate::socks::proxy(crate::socks::OPEN, address).await;
+    // What goes to a Tor name is encrypted on its way.
+    let onion = format!("{}.onion", "a".repeat(56));
+    let mut pool = pool(&format!("daemon+http://me:secret@{onion}:18081"));
+    pool.proxy = Some(format!("socks5://{proxy}").parse().unwrap());
+    let client = HttpClient::new(Arc::new(crate::socks::deaf()), &pool);
+    assert_eq!(ask(&client, &post("{}")).await.unwrap().1, "welcome");
+    assert_eq!(asked.lock().unwrap()[..], [(3, onion, 18081)]);
+}
+
 #[tokio::test]
 async fn logins_that_fail() {
     let node = Node::default();
@@ -287,15 +336,16 @@ async fn basic_logins_where_nobody_reads_along() {
 
 #[tokio::test]
 async fn answers_that_are_too_long() {
-    for declared in [true, false] {
-        let address = serve(move |mut stream| async move {
-            let _ = stream.read(&mut [0; 1024]).await;
-            let length =
-                if declared { format!("Content-Length: {}\r\n", MAX_BODY_BYTES + 1) } else { String::new() };
-            let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\n{length}\r\n").as_bytes()).await;
-            while stream.write_all(&[b'x'; 65536]).await.is_ok() {}
-        })
-        .await;
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", MAX_BODY_BYTES + 1);
+    // The length alone is enough: nothing of it is awaited.
+    let declared = serve_bytes(head.leak().as_bytes()).await;
+    let endless = serve(|mut stream| async move {
+        let _ = stream.read(&mut [0; 1024]).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+        while stream.write_all(&[b'x'; 65536]).await.is_ok() {}
+    })
+    .await;
+    for address in [declared, endless] {
         let error = ask(&client(&format!("daemon+http://{address}")), &post("{}")).await.unwrap_err();
         assert!(matches!(error, HttpError::TooLarge), "{error:?}");
     }

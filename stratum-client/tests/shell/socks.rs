@@ -16,10 +16,10 @@ use crate::servers::{
 };
 
 /// What a proxy in a test was asked for.
-type Asked = Arc<Mutex<Vec<(u8, String, u16)>>>;
+pub(crate) type Asked = Arc<Mutex<Vec<(u8, String, u16)>>>;
 
 #[derive(Clone, Copy)]
-struct Rules {
+pub(crate) struct Rules {
     login: Option<(&'static str, &'static str)>,
     /// Reply code of RFC 1928; 0 connects.
     reply: u8,
@@ -29,10 +29,11 @@ struct Rules {
     bound: &'static [u8],
 }
 
-const OPEN: Rules = Rules { login: None, reply: 0, pieces: false, bound: &[1, 127, 0, 0, 1, 0, 80] };
+pub(crate) const OPEN: Rules =
+    Rules { login: None, reply: 0, pieces: false, bound: &[1, 127, 0, 0, 1, 0, 80] };
 
 /// A SOCKS5 server that connects every name to `upstream`, and notes what it was asked for.
-async fn proxy(rules: Rules, upstream: SocketAddr) -> (SocketAddr, Asked) {
+pub(crate) async fn proxy(rules: Rules, upstream: SocketAddr) -> (SocketAddr, Asked) {
     let asked = Asked::default();
     let noted = Arc::clone(&asked);
     let address = serve(move |stream| {
@@ -119,7 +120,7 @@ async fn echo() -> SocketAddr {
 }
 
 /// A dialer that must not look up anything.
-fn deaf() -> Dialer {
+pub(crate) fn deaf() -> Dialer {
     plain_dialer(Arc::new(|name: &str| panic!("{name} was looked up here")))
 }
 
