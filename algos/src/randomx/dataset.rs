@@ -5,10 +5,14 @@ use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::giant::StandIn;
 use super::{Cache, EngineError, Pages, ffi};
 
 /// Memory of a dataset in bytes.
 pub const DATASET_BYTES: u64 = 2080 << 20;
+
+/// Pages of 1 GiB that a dataset takes; the 32 MiB that are left lie in smaller ones.
+pub const GIANT_PAGES: usize = 2;
 
 /// Bytes of one dataset item.
 pub const ITEM_BYTES: usize = ffi::ITEM_BYTES;
@@ -25,6 +29,7 @@ pub struct Dataset {
     raw: NonNull<ffi::RawDataset>,
     pages: Pages,
     contents: Option<Contents>,
+    stand_in: Option<StandIn>,
 }
 
 /// What the memory holds: items `0..filled` of this key.
@@ -34,8 +39,8 @@ struct Contents {
     filled: u64,
 }
 
-// SAFETY: plain memory of its own, bound to no thread. It is written only through a `Fill`, which borrows the
-// dataset mutably; machines hold it shared and only read.
+// SAFETY: plain memory of its own (the library's or a stand-in), bound to no thread. It is written only
+// through a `Fill`, which borrows the dataset mutably; machines hold it shared and only read.
 unsafe impl Send for Dataset {}
 // SAFETY: as above.
 unsafe impl Sync for Dataset {}
@@ -47,13 +52,24 @@ impl Dataset {
     /// # Errors
     /// [`EngineError::Dataset`] when these pages cannot be had.
     pub fn allocate(pages: Pages) -> Result<Self, EngineError> {
+        if pages == Pages::Giant {
+            return Self::allocate_giant();
+        }
         // SAFETY: failure is a null pointer.
         let raw = unsafe { ffi::randomx_alloc_dataset(pages.flag()) };
         let raw = NonNull::new(raw).ok_or(EngineError::Dataset(pages))?;
         if pages == Pages::Normal {
             advise_huge(raw);
         }
-        Ok(Self { raw, pages, contents: None })
+        Ok(Self { raw, pages, contents: None, stand_in: None })
+    }
+
+    fn allocate_giant() -> Result<Self, EngineError> {
+        // What the library allocates is never touched, so it takes address space only.
+        let mut dataset = Self::allocate(Pages::Normal).map_err(|_| EngineError::Dataset(Pages::Giant))?;
+        dataset.stand_in = Some(StandIn::install(dataset.raw).ok_or(EngineError::Dataset(Pages::Giant))?);
+        dataset.pages = Pages::Giant;
+        Ok(dataset)
     }
 
     /// The pages that the memory is made of.
@@ -144,6 +160,9 @@ impl Dataset {
 
 impl Drop for Dataset {
     fn drop(&mut self) {
+        if let Some(stand_in) = self.stand_in.take() {
+            stand_in.remove(self.raw);
+        }
         // SAFETY: `raw` came from the allocator of the library and is released once; machines hold the
         // `Dataset` alive as long as they use it.
         unsafe { ffi::randomx_release_dataset(self.raw.as_ptr()) };

@@ -9,6 +9,7 @@ mod dataset;
 mod ffi;
 mod flags;
 mod float;
+mod giant;
 mod reference;
 mod vm;
 
@@ -18,7 +19,7 @@ use std::fmt;
 use thiserror::Error;
 
 pub use cache::{CACHE_BYTES, Cache};
-pub use dataset::{DATASET_BYTES, Dataset, Fill, ITEM_BYTES, item_count};
+pub use dataset::{DATASET_BYTES, Dataset, Fill, GIANT_PAGES, ITEM_BYTES, item_count};
 pub use flags::Flags;
 pub use reference::LightReference;
 pub use vm::{SCRATCHPAD_BYTES, Vm};
@@ -30,13 +31,15 @@ pub enum Pages {
     Normal,
     /// The system's default huge pages, 2 MiB each on x86-64.
     Huge,
+    /// Pages of 1 GiB where the system has them, for a dataset; anything smaller gets what `Huge` gives.
+    Giant,
 }
 
 impl Pages {
     fn flag(self) -> c_uint {
         match self {
             Self::Normal => 0,
-            Self::Huge => ffi::LARGE_PAGES,
+            Self::Huge | Self::Giant => ffi::LARGE_PAGES,
         }
     }
 }
@@ -46,6 +49,7 @@ impl fmt::Display for Pages {
         f.write_str(match self {
             Self::Normal => "normal pages",
             Self::Huge => "huge pages",
+            Self::Giant => "pages of 1 GiB",
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rminer_algos::randomx::{CACHE_BYTES, DATASET_BYTES, SCRATCHPAD_BYTES};
+use rminer_algos::randomx::{CACHE_BYTES, DATASET_BYTES, GIANT_PAGES, SCRATCHPAD_BYTES};
 
 use crate::problem::Problem;
 
@@ -74,6 +74,19 @@ pub(crate) fn missing(pool: Pool, machines: usize) -> Problem {
     .help("mining goes on without; --huge-pages off silences this")
 }
 
+/// The warning for pages of 1 GiB that were asked for and are missing.
+pub(crate) fn missing_giant(pool: Pool) -> Problem {
+    const FILE: &str = "/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages";
+    let used = pool.total.saturating_sub(pool.free);
+    let set = used.saturating_add(u32::try_from(GIANT_PAGES).unwrap_or(u32::MAX));
+    Problem::warning(
+        "giant-pages",
+        format!("{} of {GIANT_PAGES} pages of 1 GiB are free; 2 MiB do too", pool.free),
+    )
+    .help(format!("echo {set} | sudo tee {FILE}"))
+    .help("where memory is too scattered by now, boot with hugepagesz=1G hugepages=N")
+}
+
 /// Memory that can still be used, in bytes: what the kernel has available, less where a control group (a
 /// container) allows less. `None` when nothing is known.
 pub(crate) fn available_bytes() -> Option<u64> {
@@ -118,6 +131,9 @@ mod tests {
         assert!(text.contains("40 of 1180 huge pages are free"), "{text}");
         assert!(text.contains("sudo sysctl -w vm.nr_hugepages=1240"), "{text}");
         assert!(text.contains("vm.nr_hugepages = 100"), "{text}");
+        let text = missing_giant(Pool { total: 3, free: 1 }).to_string();
+        assert!(text.contains("1 of 2 pages of 1 GiB are free"), "{text}");
+        assert!(text.contains("echo 4 | sudo tee"), "{text}");
     }
 
     #[test]

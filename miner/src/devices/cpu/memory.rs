@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rminer_algos::randomx::{
-    CACHE_BYTES, Cache, DATASET_BYTES, Dataset, EngineError, Fill, Flags, Pages, Vm,
+    CACHE_BYTES, Cache, DATASET_BYTES, Dataset, EngineError, Fill, Flags, GIANT_PAGES, Pages, Vm,
 };
 
 use super::host::{Engine, Seed};
@@ -45,6 +45,7 @@ pub(crate) struct NodeMemory {
 #[derive(Default)]
 pub(crate) struct Seen {
     no_huge_pages: AtomicBool,
+    no_giant_pages: AtomicBool,
     light_mode: AtomicBool,
     /// Huge pages of the dataset.
     dataset_pages: AtomicU32,
@@ -193,12 +194,25 @@ impl NodeMemory {
     fn could_be_better(&self, dataset: &Dataset) -> bool {
         self.wants_huge_pages()
             && dataset.pages() == Pages::Normal
-            && huge_pages::pool_2_mib().free >= DATASET_PAGES
+            && (huge_pages::pool_2_mib().free >= DATASET_PAGES || self.giant_pages_are_free())
+    }
+
+    fn giant_pages_are_free(&self) -> bool {
+        huge_pages::pool_1_gib().free as usize >= GIANT_PAGES
     }
 
     fn dataset(&self) -> Result<Dataset, DeviceError> {
-        let pool = huge_pages::pool_2_mib();
         if self.wants_huge_pages() {
+            if self.giant_pages_are_free()
+                && let Ok(dataset) = Dataset::allocate(Pages::Giant)
+            {
+                return Ok(dataset);
+            }
+            if self.huge_pages == HugePages::OneGib {
+                let pool = huge_pages::pool_1_gib();
+                self.warn_once(&self.seen.no_giant_pages, || huge_pages::missing_giant(pool));
+            }
+            let pool = huge_pages::pool_2_mib();
             if let Ok(dataset) = Dataset::allocate(Pages::Huge) {
                 return Ok(dataset);
             }

@@ -7,6 +7,10 @@ use rminer_algos::{Hash, NonceField, Target, Work, decode_hex, decode_hex_array,
 
 use super::memory::Filled;
 use super::*;
+
+#[cfg(target_os = "linux")]
+mod fallback;
+
 use crate::config::{HugePages, RandomxMode};
 use crate::devices::{Check, Device, Found, Generation, Health, RandomxMemory};
 
