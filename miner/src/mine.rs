@@ -1,14 +1,17 @@
 //! From settings to a running miner.
 
+use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rminer_stratum::client::{Client, ClientOptions};
+use rminer_stratum::client::{Client, ClientOptions, Direction};
+use rminer_stratum::text::{clean, clean_bytes};
 use tokio::sync::mpsc;
 
-use crate::config::{Settings, UiKind};
+use crate::clock::local_time;
+use crate::config::{LogFormat, Settings, UiKind};
 use crate::devices::{DeviceError, Notice, NoticeSink, cpu};
 use crate::engine::{Patience, RunOptions, run};
 use crate::exit::Exit;
@@ -39,8 +42,17 @@ pub fn mine(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
     }
     drop(sink);
     let failed = |error: io::Error| (Problem::error("system", error.to_string()), Exit::Failed);
-    let kind = settings.ui;
-    let mut viewer = Viewer::start(move || screen(kind, Box::new(io::stdout()), names)).map_err(failed)?;
+    let log_file = open_log(settings)?;
+    let (kind, log_format, verbose) = (settings.ui, settings.log.format, settings.log.verbosity > 0);
+    let mut viewer = Viewer::start(move || {
+        let mut screens = vec![screen(kind, Box::new(io::stdout()), names.clone(), verbose)];
+        if let Some(file) = log_file {
+            let kind = if log_format == LogFormat::Json { UiKind::Json } else { UiKind::Lines };
+            screens.push(screen(kind, Box::new(file), names, verbose));
+        }
+        screens
+    })
+    .map_err(failed)?;
     let options = RunOptions {
         time_limit: settings.time_limit,
         stats_interval: settings.stats_interval,
@@ -75,13 +87,44 @@ fn open_devices(settings: &Settings, sink: &NoticeSink) -> Result<cpu::CpuSetup,
     Ok(setup)
 }
 
+fn open_log(settings: &Settings) -> Result<Option<File>, (Problem, Exit)> {
+    let Some(path) = &settings.log.file else { return Ok(None) };
+    let opened = OpenOptions::new().create(true).append(true).open(path);
+    opened.map(Some).map_err(|error| {
+        let problem =
+            Problem::error("log-file", format!("the log file {} cannot be opened: {error}", path.display()))
+                .help("name a file in a folder that exists and that you may write to");
+        (problem, Exit::Usage)
+    })
+}
+
 fn client_options(settings: &Settings) -> ClientOptions {
     ClientOptions {
         retries: settings.retries.map(std::num::NonZero::get),
         // Two rigs that lose one pool in the same moment should not come back in step.
         seed: RandomState::new().build_hasher().finish(),
+        traffic: (settings.log.verbosity >= 2).then_some(Box::new(show_traffic)),
         ..ClientOptions::default()
     }
+}
+
+/// Pool traffic for `-vv`, on the error output, passwords hidden.
+fn show_traffic(pool: usize, direction: Direction, bytes: &[u8]) {
+    let arrow = match direction {
+        Direction::Out => ">",
+        Direction::In => "<",
+    };
+    for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        eprintln!("{} pool {} {arrow} {}", local_time(), pool + 1, without_password(line));
+    }
+}
+
+fn without_password(line: &[u8]) -> String {
+    let Ok(mut message) = serde_json::from_slice::<serde_json::Value>(line) else { return clean_bytes(line) };
+    if let Some(pass) = message.pointer_mut("/params/pass") {
+        *pass = "***".into();
+    }
+    clean(&message.to_string())
 }
 
 /// What will happen, before it happens. Shown in every mode: this program is never silent about what it does.
@@ -117,11 +160,11 @@ fn banner(settings: &Settings, setup: &cpu::CpuSetup, pools: &[String]) {
 fn shorten(user: &str) -> String {
     let letters: Vec<char> = user.chars().collect();
     if letters.len() <= 16 {
-        return rminer_stratum::text::clean(user);
+        return clean(user);
     }
     let (head, tail): (String, String) =
         (letters[..4].iter().collect(), letters[letters.len() - 4..].iter().collect());
-    rminer_stratum::text::clean(&format!("{head}...{tail}"))
+    clean(&format!("{head}...{tail}"))
 }
 
 /// Ready when the user or the system asks the program to end.

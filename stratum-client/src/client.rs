@@ -51,6 +51,20 @@ pub struct ClientOptions {
     pub seed: u64,
     /// Names, trust and remembered certificates.
     pub dial: DialOptions,
+    /// Is shown every message, as it is: what it keeps of secrets is its own affair.
+    pub traffic: Option<Traffic>,
+}
+
+/// Called with the index of a pool, the direction, and the bytes.
+pub type Traffic = Box<dyn Fn(usize, Direction, &[u8])>;
+
+/// Which way a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// To the pool.
+    Out,
+    /// From the pool.
+    In,
 }
 
 /// Why there is no client.
@@ -84,6 +98,7 @@ pub struct Client {
     reports: mpsc::Receiver<Report>,
     report_to: mpsc::Sender<Report>,
     events: VecDeque<Event>,
+    traffic: Option<Traffic>,
     sleep_watch: SleepWatch,
     /// The latest time that the supervisor was told; it must not see time go back.
     latest: Instant,
@@ -145,6 +160,7 @@ impl Client {
             reports,
             report_to,
             events: VecDeque::new(),
+            traffic: options.traffic,
             sleep_watch: SleepWatch::new(SystemTime::now(), now),
             latest: now,
             farewell: None,
@@ -263,7 +279,8 @@ impl Client {
     }
 
     fn send(&mut self, conn: ConnId, bytes: Vec<u8>) {
-        let Some(Link::Stream { commands, .. }) = self.links.get(&conn) else { return };
+        let Some(Link::Stream { pool, commands }) = self.links.get(&conn) else { return };
+        self.show(*pool, Direction::Out, &bytes);
         // A closed channel means that the end of the connection is about to be told.
         if let Err(mpsc::error::TrySendError::Full(_)) = commands.try_send(bytes) {
             self.abort(conn);
@@ -274,8 +291,9 @@ impl Client {
     }
 
     fn request(&mut self, conn: ConnId, request: HttpRequest) {
-        let Some(Link::Http { node, .. }) = self.links.get(&conn) else { return };
+        let Some(Link::Http { pool, node }) = self.links.get(&conn) else { return };
         let tag = request.tag;
+        self.show(*pool, Direction::Out, request.body.as_deref().unwrap_or(request.path).as_bytes());
         if self.running.values().filter(|running| running.conn == conn).count() >= MAX_REQUESTS {
             let now = self.now(Instant::now());
             let reply =
@@ -294,6 +312,12 @@ impl Client {
             Ended::Http { conn, tag, outcome }
         });
         self.running.insert(task.id(), Running { conn, request: Some(tag), task });
+    }
+
+    fn show(&self, pool: usize, direction: Direction, bytes: &[u8]) {
+        if let Some(traffic) = &self.traffic {
+            traffic(pool, direction, bytes);
+        }
     }
 
     /// The task of a stream sends what is left and ends when its channel closes; requests are cut off.
@@ -320,7 +344,10 @@ impl Client {
                 self.note_path(pool, *path);
                 self.supervisor.handle_connected(now, conn);
             }
-            ReportKind::Bytes(bytes) => self.supervisor.handle_bytes(now, conn, &bytes),
+            ReportKind::Bytes(bytes) => {
+                self.show(pool, Direction::In, &bytes);
+                self.supervisor.handle_bytes(now, conn, &bytes);
+            }
         }
         self.carry_out();
     }
@@ -367,6 +394,9 @@ impl Client {
 
     fn http_ended(&mut self, conn: ConnId, tag: u64, outcome: Answer) {
         let Some(Link::Http { pool, node }) = self.links.get(&conn) else { return };
+        if let Ok((_, body)) = &outcome {
+            self.show(*pool, Direction::In, body);
+        }
         if let (pool, Some(path)) = (*pool, node.take_new_path()) {
             self.note_path(pool, path);
         }

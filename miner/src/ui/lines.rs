@@ -12,12 +12,22 @@ use crate::devices::{DatasetReady, Notice, RandomxMemory};
 use crate::engine::{CrewEvent, Happening, Snapshot};
 use crate::problem::Problem;
 
+/// How much is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Detail {
+    /// Warnings and errors.
+    Problems,
+    /// What people want to know.
+    News,
+    /// Every job, every try, every worker.
+    All,
+}
+
 /// Writes lines.
 pub(super) struct Lines {
     out: Box<dyn Write>,
     pools: Vec<String>,
-    /// Only warnings and errors.
-    quiet: bool,
+    detail: Detail,
     accepted: u64,
     last_job: Option<(usize, Option<u64>, u64)>,
     last_percent: u8,
@@ -26,13 +36,13 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn new(out: Box<dyn Write>, pools: Vec<String>, quiet: bool) -> Self {
+    pub(super) fn new(out: Box<dyn Write>, pools: Vec<String>, detail: Detail) -> Self {
         let last_failure = vec![None; pools.len()];
-        Self { out, pools, quiet, accepted: 0, last_job: None, last_percent: 0, last_failure }
+        Self { out, pools, detail, accepted: 0, last_job: None, last_percent: 0, last_failure }
     }
 
     fn line(&mut self, topic: &str, text: &str) -> io::Result<()> {
-        if self.quiet {
+        if self.detail < Detail::News {
             return Ok(());
         }
         writeln!(self.out, "{} {topic:<8} {text}", local_time())?;
@@ -48,7 +58,9 @@ impl Lines {
         let topic = format!("pool {}", pool + 1);
         let name = self.pools.get(pool).cloned().unwrap_or_default();
         match what {
-            PoolEvent::Connecting | PoolEvent::Connected => Ok(()),
+            PoolEvent::Connecting | PoolEvent::Connected if self.detail < Detail::All => Ok(()),
+            PoolEvent::Connecting => self.line(&topic, &format!("connecting to {name}")),
+            PoolEvent::Connected => self.line(&topic, "connected"),
             PoolEvent::LoggedIn => self.line(&topic, &format!("login ok at {name}")),
             PoolEvent::Waiting(text) => self.line(&topic, &format!("has nothing to mine yet: {text}")),
             PoolEvent::Active => {
@@ -61,7 +73,7 @@ impl Lines {
             PoolEvent::Down { reason, retry_in } => {
                 let text = reason.to_string();
                 let again = self.last_failure.get(pool).is_some_and(|last| last.as_deref() == Some(&text));
-                if again {
+                if again && self.detail < Detail::All {
                     return Ok(());
                 }
                 let summary = format!("pool {} {name}: {text}", pool + 1);
@@ -110,7 +122,8 @@ impl Lines {
 
     fn crew(&mut self, event: &CrewEvent, device: &str, worker: u16) -> io::Result<()> {
         let summary = match event {
-            CrewEvent::Ready(_) => return Ok(()),
+            CrewEvent::Ready(_) if self.detail < Detail::All => return Ok(()),
+            CrewEvent::Ready(_) => return self.line(device, &format!("worker {worker} is ready")),
             CrewEvent::Lost(_, error, wait) => {
                 format!("{device} worker {worker}: {error}; starting it again in {}", duration(*wait))
             }
@@ -168,7 +181,7 @@ impl Screen for Lines {
                 let difficulty = job.target.difficulty();
                 // A refreshed template is no news; a new height, difficulty or pool is.
                 let news = (job.pool, job.height, difficulty.to_bits());
-                if self.last_job.replace(news) == Some(news) {
+                if self.last_job.replace(news) == Some(news) && self.detail < Detail::All {
                     return Ok(());
                 }
                 let height = job.height.map(|height| format!(" height {height},")).unwrap_or_default();

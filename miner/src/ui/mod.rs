@@ -34,11 +34,14 @@ pub trait Screen {
     fn summary(&mut self, snapshot: &Snapshot) -> io::Result<()>;
 }
 
-/// The screen that the settings ask for, writing to `out`; `pools` are the pools' names in order.
-pub fn screen(kind: UiKind, out: Box<dyn io::Write>, pools: Vec<String>) -> Box<dyn Screen> {
-    match kind {
-        UiKind::Json => Box::new(json::Json::new(out, pools)),
-        UiKind::Lines => Box::new(lines::Lines::new(out, pools, false)),
-        UiKind::Quiet => Box::new(lines::Lines::new(out, pools, true)),
-    }
+/// The screen that the settings ask for, writing to `out`; `pools` are the pools' names in order. A verbose one
+/// leaves nothing out.
+pub fn screen(kind: UiKind, out: Box<dyn io::Write>, pools: Vec<String>, verbose: bool) -> Box<dyn Screen> {
+    let detail = match kind {
+        UiKind::Json => return Box::new(json::Json::new(out, pools)),
+        UiKind::Quiet => lines::Detail::Problems,
+        UiKind::Lines if verbose => lines::Detail::All,
+        UiKind::Lines => lines::Detail::News,
+    };
+    Box::new(lines::Lines::new(out, pools, detail))
 }

@@ -17,7 +17,7 @@ enum Message {
     Summary(Box<Snapshot>),
 }
 
-/// Hands everything to a screen on a thread of its own.
+/// Hands everything to screens on a thread of their own.
 pub struct Viewer {
     messages: SyncSender<Message>,
     thread: JoinHandle<()>,
@@ -25,14 +25,14 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Starts the thread; `screen` makes the screen there.
+    /// Starts the thread; `screens` makes the screens there.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(screen: impl FnOnce() -> Box<dyn Screen> + Send + 'static) -> std::io::Result<Self> {
+    pub fn start(screens: impl FnOnce() -> Vec<Box<dyn Screen>> + Send + 'static) -> std::io::Result<Self> {
         let (messages, waiting) = sync_channel(MAX_WAITING);
         let thread =
-            std::thread::Builder::new().name("screen".into()).spawn(move || show(screen(), &waiting))?;
+            std::thread::Builder::new().name("screen".into()).spawn(move || show(screens(), &waiting))?;
         Ok(Self { messages, thread, dropped: 0 })
     }
 
@@ -63,16 +63,16 @@ impl Viewer {
     }
 }
 
-fn show(mut screen: Box<dyn Screen>, waiting: &Receiver<Message>) {
+fn show(mut screens: Vec<Box<dyn Screen>>, waiting: &Receiver<Message>) {
     while let Ok(message) = waiting.recv() {
-        let shown = match message {
-            Message::Happening(happening) => screen.happening(&happening),
-            Message::Rates(snapshot) => screen.rates(&snapshot),
-            Message::Summary(snapshot) => screen.summary(&snapshot),
-        };
-        // Nobody can see it any more; mining goes on.
-        if shown.is_err() {
-            return;
-        }
+        // A screen that nobody can see any more is dropped; mining and the other screens go on.
+        screens.retain_mut(|screen| {
+            let shown = match &message {
+                Message::Happening(happening) => screen.happening(happening),
+                Message::Rates(snapshot) => screen.rates(snapshot),
+                Message::Summary(snapshot) => screen.summary(snapshot),
+            };
+            shown.is_ok()
+        });
     }
 }
