@@ -99,7 +99,7 @@ pub(crate) fn client(pools: Vec<PoolConfig>, authority: Option<Vec<u8>>) -> Clie
         trust: Trust::only(authority),
         pins: Arc::new(NoPins),
     };
-    Client::new(pools, ClientOptions { retries: Some(3), seed: 1, dial }).unwrap()
+    Client::new(pools, ClientOptions { retries: Some(3), seed: 1, dial, traffic: None }).unwrap()
 }
 
 /// Waits for the first event that `wanted` makes something of.
@@ -342,7 +342,7 @@ async fn a_flood_does_not_hold_up_shares() {
 
 #[test]
 fn pools_that_cannot_be_tried() {
-    let options = || ClientOptions { retries: None, seed: 0, dial: DialOptions::default() };
+    let options = ClientOptions::default;
     assert_eq!(Client::new(Vec::new(), options()).err(), Some(ClientError::NoPools));
     let onion = config("stratum+tcp://pool.onion:1");
     let error = Client::new(vec![config("stratum+tcp://pool.example:1"), onion], options()).err().unwrap();
