@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rminer_stratum::client::{Client, ClientOptions, Direction};
+use rminer_stratum::connect::DialOptions;
 use rminer_stratum::text::{clean, clean_bytes};
+use rminer_stratum::tls::FilePins;
 use tokio::sync::mpsc;
 
 use crate::clock::local_time;
@@ -104,7 +106,16 @@ fn client_options(settings: &Settings) -> ClientOptions {
         // Two rigs that lose one pool in the same moment should not come back in step.
         seed: RandomState::new().build_hasher().finish(),
         traffic: (settings.log.verbosity >= 2).then_some(Box::new(show_traffic)),
-        ..ClientOptions::default()
+        dial: dial_options(settings),
+    }
+}
+
+/// Names and trust of this machine, and the certificates that the user trusts since they were first seen.
+pub(crate) fn dial_options(settings: &Settings) -> DialOptions {
+    let options = DialOptions::default();
+    match &settings.state_folder {
+        Some(folder) => DialOptions { pins: Arc::new(FilePins::new(folder.join("certificates"))), ..options },
+        None => options,
     }
 }
 

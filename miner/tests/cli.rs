@@ -689,3 +689,51 @@ fn demo_takes_the_options_of_devices_and_none_of_pools() {
         assert!(outcome.stderr.contains(text), "{}", outcome.stderr);
     }
 }
+
+/// The pool of `demo --serve`, ended with the test.
+struct Served(std::process::Child, String);
+
+impl Served {
+    fn start() -> Self {
+        use std::io::BufRead;
+        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("rminer"))
+            .args(["demo", "--serve", "127.0.0.1:0"])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let line = lines.find(|line| line.contains("stratum+tcp://")).unwrap();
+        let address = line.split("stratum+tcp://").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+        Self(child, address)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn pool_test_goes_step_by_step() {
+    let served = Served::start();
+    let good = format!("stratum+tcp://{}", served.1);
+    let outcome = rminer(&["pool", "test", "-o", &good, "-u", WALLET]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.all());
+    for step in ["connect", "login", "job"] {
+        assert!(
+            outcome.stdout.lines().any(|line| line.starts_with(step) && line.ends_with("ok")),
+            "{}",
+            outcome.stdout
+        );
+    }
+    let tls = format!("stratum+tls://{}", served.1.replace("127.0.0.1", "localhost"));
+    let outcome = rminer(&["pool", "test", "--json", "-o", &good, "-o", &tls, "-u", "account"]);
+    assert_eq!(outcome.code, Some(1), "{}", outcome.all());
+    let reports: Vec<Value> =
+        outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&reports[0]["ok"], &reports[1]["ok"]), (&Value::Bool(true), &Value::Bool(false)));
+    assert_eq!(reports[1]["steps"].as_array().unwrap().last().unwrap()["step"], "tls");
+    assert_eq!(rminer(&["pool", "test"]).code, Some(2));
+}

@@ -13,6 +13,9 @@ use crate::config::keys::Group;
 pub(super) const MINING: &[Group] =
     &[Group::Algorithm, Group::Pool, Group::Connection, Group::Device, Group::Watching, Group::Running];
 
+/// What a command that only talks to pools can be told.
+const POOLS: &[Group] = &[Group::Algorithm, Group::Pool, Group::Connection];
+
 /// What a command that mines without a pool of the user's can be told.
 const WATCHED: &[Group] = &[Group::Algorithm, Group::Device, Group::Watching, Group::Running];
 
@@ -76,6 +79,9 @@ pub enum ColorWhen {
 pub enum Command {
     /// Mine (the default command)
     Mine,
+    /// Test pools: name, connection, TLS, login, job, latency
+    #[command(subcommand)]
+    Pool(PoolCommand),
     /// Mine in a pool of its own on this machine, to see the program work
     Demo {
         /// Run that pool alone at this address, for other miners to test with
@@ -96,6 +102,13 @@ pub enum Command {
         /// Shell to print them for
         shell: clap_complete::Shell,
     },
+}
+
+/// The commands about pools.
+#[derive(Debug, Subcommand)]
+pub enum PoolCommand {
+    /// Go to each pool step by step, without mining
+    Test,
 }
 
 /// The commands about the config file.
@@ -126,6 +139,9 @@ pub fn command() -> clap::Command {
     // Our own options first, so that help lists the global ones last.
     Cli::augment_args(mining_options(clap::Command::new("rminer")))
         .mut_subcommand("mine", mining_options)
+        .mut_subcommand("pool", |pool| {
+            pool.mut_subcommand("test", |test| with_options(test, POOLS).args(foreign::args()))
+        })
         .mut_subcommand("demo", |demo| with_options(demo, WATCHED))
         .mut_subcommand("bench", |bench| with_options(bench, COMPUTING))
         .mut_subcommand("config", |config| {

@@ -68,7 +68,11 @@ impl<'a> Context<'a> {
 
     /// Every source, and what is wrong with their form.
     pub fn layers(&self) -> (Layers, Vec<Problem>) {
-        let mut layers = Layers { env: config::from_env(self.env), ..Layers::default() };
+        let mut layers = Layers {
+            env: config::from_env(self.env),
+            state_folder: config::state_folder(self.env),
+            ..Layers::default()
+        };
         let mut problems = Vec::new();
         match flags::read(self.innermost()) {
             Ok(flags) => {

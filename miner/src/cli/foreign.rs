@@ -136,7 +136,7 @@ const FOREIGN: &[Foreign] = &[
         Bare,
         Refused("rminer does not hide; run it as a service, in tmux, or with `&`"),
     ),
-    flag("data-dir", Value, Nothing("rminer writes no files of its own")),
+    flag("data-dir", Value, Nothing("rminer keeps no data of that kind")),
     flag("bench", Value, NO_BENCH_HERE),
     flag("benchmark", Bare, NO_BENCH_HERE),
     flag("stress", Bare, NO_BENCH_HERE),

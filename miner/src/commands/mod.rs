@@ -6,9 +6,10 @@ mod bench;
 mod completions;
 mod config;
 mod devices;
+mod pool;
 mod table;
 
-use crate::cli::{Command, Context};
+use crate::cli::{Command, Context, PoolCommand};
 use crate::config::{Pools, Settings};
 use crate::demo::{demo, serve};
 use crate::exit::Exit;
@@ -19,6 +20,7 @@ use crate::problem::Problem;
 pub(crate) fn run(command: Command, context: &Context<'_>) -> Exit {
     match command {
         Command::Mine => mining(context, Pools::Needed, mine),
+        Command::Pool(PoolCommand::Test) => pool::run(context),
         Command::Demo { serve: None } => mining(context, Pools::Ignored, demo),
         Command::Demo { serve: Some(address) } => ended(context, serve(address)),
         Command::Algos => algos::run(context),

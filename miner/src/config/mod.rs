@@ -82,6 +82,13 @@ pub fn usual_path(env: Env<'_>) -> Option<PathBuf> {
     Some(folder.join("rminer").join("config.toml"))
 }
 
+/// `$XDG_STATE_HOME/rminer`, whether it exists or not.
+pub fn state_folder(env: Env<'_>) -> Option<PathBuf> {
+    let folder = env("XDG_STATE_HOME").map(PathBuf::from);
+    let folder = folder.or_else(|| env("HOME").map(|home| PathBuf::from(home).join(".local/state")))?;
+    Some(folder.join("rminer"))
+}
+
 /// A time such as `90`, `90s` or `1h30m`, for options of single commands.
 ///
 /// # Errors

@@ -65,6 +65,8 @@ pub struct Layers {
     pub file: Layer,
     /// Where the file came from.
     pub source: Option<Source>,
+    /// Where the program may keep what it learns.
+    pub state_folder: Option<PathBuf>,
     /// What there is to say about how these were written, such as flags that do nothing here.
     pub notes: Vec<Problem>,
 }

@@ -100,6 +100,7 @@ pub fn resolve(layers: &Layers, need: Pools, globals: Globals) -> Result<Resolut
         time_limit,
         dry_run,
         log,
+        state_folder: layers.state_folder.clone(),
         warnings: resolver.warnings,
     };
     Ok(Resolution { settings, shown: resolver.shown })

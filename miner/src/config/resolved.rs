@@ -38,6 +38,9 @@ pub struct Settings {
     pub dry_run: bool,
     /// Where and how to log.
     pub log: LogSettings,
+    /// Folder for what the program learns, such as certificates that are trusted on first use; it need not
+    /// exist. `None` where the system has no place for it.
+    pub state_folder: Option<PathBuf>,
     /// What the user should read before anything starts, in order.
     pub warnings: Vec<Problem>,
 }
