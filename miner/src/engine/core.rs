@@ -30,6 +30,8 @@ const NO_HASH: Hash = Hash([0xFF; 32]);
 pub enum Happening {
     /// Something happened with a pool.
     Pool(usize, PoolEvent),
+    /// How the connection with a pool came about: address, TLS, time.
+    Path(usize, String),
     /// A new job is mined.
     Job(Arc<Job>),
     /// There is nothing to mine.
@@ -132,6 +134,11 @@ impl Core {
             Event::GaveUp(GaveUp::AllRefused) => self.exit = Some(Exit::LoginRefused),
             Event::Stopped => self.exit = self.exit.or(Some(Exit::Done)),
         }
+    }
+
+    /// How the connection with a pool came about, told when the login was taken.
+    pub fn on_path(&mut self, pool: usize, path: Option<String>) {
+        self.happenings.extend(path.map(|path| Happening::Path(pool, path)));
     }
 
     /// Something from a worker.

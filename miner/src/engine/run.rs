@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rminer_stratum::client::Client;
+use rminer_stratum::supervisor::{Event, PoolEvent};
 use rminer_stratum::{NotSent, Share};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
@@ -66,7 +67,12 @@ pub async fn run<S: Future<Output = ()>>(
             biased;
             Some(report) = reports.recv() => core.on_report(Instant::now(), report, &mut client),
             Some(hit) = checked.recv() => core.on_checked(Instant::now(), hit, &mut client),
-            event = client.next() => core.on_pool(event),
+            event = client.next() => {
+                if let Event::Pool { pool, what: PoolEvent::LoggedIn } = &event {
+                    core.on_path(*pool, client.path(*pool).map(ToString::to_string));
+                }
+                core.on_pool(event);
+            }
             () = &mut stop_asked => {
                 if stopping {
                     break Exit::Done;

@@ -42,6 +42,9 @@ impl Screen for Json {
                 fields["text"] = text.into();
                 self.write("pool", fields)
             }
+            Happening::Path(pool, path) => {
+                self.write("pool", json!({ "pool": pool + 1, "state": "path", "text": path }))
+            }
             Happening::Job(job) => self.write(
                 "job",
                 json!({ "pool": job.pool + 1, "height": job.height, "difficulty": job.target.difficulty() }),

@@ -177,6 +177,9 @@ impl Screen for Lines {
     fn happening(&mut self, happening: &Happening) -> io::Result<()> {
         match happening {
             Happening::Pool(pool, what) => self.pool(*pool, what),
+            Happening::Path(pool, path) => {
+                self.line(&format!("pool {}", pool + 1), &format!("connected {path}"))
+            }
             Happening::Job(job) => {
                 let difficulty = job.target.difficulty();
                 // A refreshed template is no news; a new height, difficulty or pool is.
