@@ -133,8 +133,12 @@ impl Device for RandomXDevice {
                 break;
             }
             let Some(hit) = loaded.hash(&mut machine.vm, counter) else { break };
-            found.extend(hit);
             done += 1;
+            if let Some(hit) = hit {
+                // A share must not wait for the end of the slice; what is begun goes on in the next one.
+                found.push(hit);
+                break;
+            }
         }
         self.pace.add(done, begun.elapsed());
         Ok(done)
