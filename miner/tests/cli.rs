@@ -594,6 +594,7 @@ fn completions_and_version() {
         let outcome = rminer(&["completions", shell]);
         assert_eq!(outcome.code, Some(0));
         assert!(outcome.stdout.contains("huge-pages") && outcome.stdout.contains("tofu"), "{shell}");
+        assert!(!outcome.stdout.contains("donate"), "flags of other miners are not offered: {shell}");
     }
     let outcome = rminer(&["--version"]);
     assert_eq!(

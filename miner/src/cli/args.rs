@@ -134,24 +134,27 @@ pub enum ConfigCommand {
     },
 }
 
-/// The whole command line.
+/// The whole command line, with flags of other miners, which no help shows.
 pub fn command() -> clap::Command {
+    build(|command| command.args(foreign::args()))
+}
+
+/// The command line without flags of other miners: what a shell should offer.
+pub fn own_command() -> clap::Command {
+    build(|command| command)
+}
+
+fn build(foreign: fn(clap::Command) -> clap::Command) -> clap::Command {
+    let mining = |command| foreign(with_options(command, MINING));
     // Our own options first, so that help lists the global ones last.
-    Cli::augment_args(mining_options(clap::Command::new("rminer")))
-        .mut_subcommand("mine", mining_options)
-        .mut_subcommand("pool", |pool| {
-            pool.mut_subcommand("test", |test| with_options(test, POOLS).args(foreign::args()))
-        })
+    Cli::augment_args(mining(clap::Command::new("rminer")))
+        .mut_subcommand("mine", mining)
+        .mut_subcommand("pool", |pool| pool.mut_subcommand("test", |test| foreign(with_options(test, POOLS))))
         .mut_subcommand("demo", |demo| with_options(demo, WATCHED))
         .mut_subcommand("bench", |bench| with_options(bench, COMPUTING))
         .mut_subcommand("config", |config| {
-            config.mut_subcommand("show", mining_options).mut_subcommand("init", mining_options)
+            config.mut_subcommand("show", mining).mut_subcommand("init", mining)
         })
-}
-
-/// Adds all that a command that mines can be told, and what other miners would be told.
-fn mining_options(command: clap::Command) -> clap::Command {
-    with_options(command, MINING).args(foreign::args())
 }
 
 fn with_options(command: clap::Command, groups: &[Group]) -> clap::Command {
@@ -165,5 +168,6 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         command().debug_assert();
+        own_command().debug_assert();
     }
 }

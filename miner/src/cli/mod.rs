@@ -11,7 +11,7 @@ use std::ffi::OsString;
 
 use clap::FromArgMatches;
 
-pub use args::{Cli, Command, ConfigCommand, PoolCommand, command};
+pub use args::{Cli, Command, ConfigCommand, PoolCommand, command, own_command};
 pub use bench_args::BenchArgs;
 pub use context::Context;
 

@@ -14,6 +14,7 @@ use crate::devices::Notice;
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::signals;
+use crate::ui::hashrate;
 
 /// How long to hash when nothing else is asked for.
 const DEFAULT_TIME: Duration = Duration::from_secs(30);
@@ -95,7 +96,7 @@ fn text(result: &BenchResult, published: Option<&str>) -> String {
         result.device.clone(),
         result.algo.to_owned(),
         result.threads.to_string(),
-        hashrate(result.rate_hs),
+        hashrate(Some(result.rate_hs)),
         result.spread_percent.map_or_else(|| "-".into(), |spread| format!("+-{spread:.1} %")),
         format!("{:.1} s", Duration::from_millis(result.init_ms).as_secs_f64()),
         format!("{} of {}", result.hugepages_have, result.hugepages_want),
@@ -107,10 +108,6 @@ fn text(result: &BenchResult, published: Option<&str>) -> String {
         text.push_str(&format!("\n{} hashes in {:.1} s, sum {sum}{note}\n", result.hashes, result.seconds));
     }
     text
-}
-
-fn hashrate(rate_hs: f64) -> String {
-    if rate_hs < 1000.0 { format!("{rate_hs:.1} H/s") } else { format!("{:.2} kH/s", rate_hs / 1000.0) }
 }
 
 /// Shows warnings, and on a terminal one line that is written over.
@@ -132,7 +129,7 @@ fn progress(color: bool, is_terminal: bool) -> ProgressSink {
         BenchProgress::Notice(Notice::DatasetReady(_)) => line(String::new()),
         BenchProgress::Hashing { hashes, of, seconds, rate_hs } => {
             let part = of.map_or_else(|| format!("{seconds:.0} s"), |of| format!("{hashes} of {of}"));
-            line(format!("{part}   {}", hashrate(rate_hs)));
+            line(format!("{part}   {}", hashrate(Some(rate_hs))));
         }
     })
 }
