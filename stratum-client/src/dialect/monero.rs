@@ -73,6 +73,8 @@ pub struct Monero {
     nicehash: bool,
     last_request: u64,
     pending: BTreeMap<u64, (Instant, Pending)>,
+    /// Newest job that came before the login was taken: it can be mined, but not yet sent for.
+    early_job: Option<Box<RawValue>>,
     jobs: VecDeque<WireJob>,
     last_seq: u64,
     keepalive: bool,
@@ -116,6 +118,7 @@ impl Monero {
             nicehash: false,
             last_request: 0,
             pending: BTreeMap::new(),
+            early_job: None,
             jobs: VecDeque::new(),
             last_seq: 0,
             keepalive,
@@ -173,6 +176,10 @@ impl Monero {
         match message.method.as_deref() {
             Some("job") => {
                 let params = message.params.ok_or_else(|| field("job", "params", "is missing"))?;
+                if self.state != State::LoggedIn {
+                    self.early_job = Some(params.to_owned());
+                    return Ok(());
+                }
                 self.job(params, out)
             }
             Some("client.reconnect") => {
@@ -233,7 +240,8 @@ impl Monero {
         let extensions = fields.get("extensions").and_then(items).unwrap_or_default();
         self.nicehash = extensions.iter().filter_map(|name| text(name)).any(|name| name == "nicehash");
         out.event(Event::LoggedIn);
-        match fields.get("job") {
+        let early = self.early_job.take();
+        match fields.get("job").or(early.as_deref()) {
             Some(job) => self.job(job, out),
             None => Ok(()),
         }

@@ -197,6 +197,25 @@ fn repeated_job_is_ignored_and_changed_one_is_not() {
 }
 
 #[test]
+fn a_job_before_the_login_is_kept_for_it() {
+    let early = format!("{{\"method\":\"job\",\"params\":{}}}", job_json("\"e\"", BLOB, "14ae4701"));
+    let (mut peer, _) = Peer::new(config());
+    assert!(peer.says(&early).unwrap().is_empty(), "no share could be sent for it yet");
+    let out = peer.says(r#"{"id":1,"result":{"id":"s"}}"#).unwrap();
+    assert!(matches!(out[0], Out::Event(Event::LoggedIn)));
+    let submit = peer.submit(&only_job(out), 1);
+    assert!(matches!(&submit[..], [Out::Line(line)] if line.contains("\"job_id\":\"e\"")), "{submit:?}");
+
+    // The login's own job is the newer one.
+    let (mut peer, _) = Peer::new(config());
+    peer.says(&early).unwrap();
+    let out = peer.says(&login_reply(&job_json("\"l\"", BLOB, "14ae4701"))).unwrap();
+    assert_eq!(out.len(), 2);
+    let submit = peer.submit(&only_job(out), 1);
+    assert!(matches!(&submit[..], [Out::Line(line)] if line.contains("\"job_id\":\"l\"")), "{submit:?}");
+}
+
+#[test]
 fn nicehash_byte() {
     let with_byte = BLOB.replacen("908cbb00000000", "908cbb000000ab", 1);
     for (forced, blob, want) in [
