@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rminer_algos::{Work, WorkKey};
 
-/// Pieces of work whose position is remembered: pools repeat jobs after a retarget or a reconnect, and going back
-/// to the first nonce would find the same shares again.
-pub const KEPT: usize = 8;
+/// Pieces of work whose position is remembered: pools repeat jobs after a retarget, after a reconnect, and when
+/// the miner comes back from a fall-back pool that gave many jobs meanwhile. Going back to the first nonce would
+/// find the same shares again.
+pub const KEPT: usize = 64;
 
 /// Position in the nonce space of one piece of work, shared by all workers on it.
 #[derive(Debug)]
@@ -114,7 +115,7 @@ mod tests {
         assert_eq!(cursors.lease(&work(0, 32)).take(100), Some(0..100));
         assert_eq!(cursors.lease(&work(1, 32)).take(100), Some(0..100));
         assert_eq!(cursors.lease(&work(0, 32)).take(100), Some(100..200));
-        for tag in 2..9 {
+        for tag in (2..).take(KEPT - 1) {
             cursors.lease(&work(tag, 32));
         }
         assert_eq!(cursors.leases.len(), KEPT);
