@@ -129,7 +129,7 @@ impl Device for RandomXDevice {
         let Some(machine) = machine.as_mut() else { return Ok(0) };
         let mut done = 0;
         for counter in range {
-            if interrupt.is_set() || (done > 0 && begun.elapsed() >= SLICE) {
+            if interrupt.is_set() || self.worker.is_recalled() || (done > 0 && begun.elapsed() >= SLICE) {
                 break;
             }
             let Some(hit) = loaded.hash(&mut machine.vm, counter) else { break };

@@ -2,10 +2,11 @@
 //!
 //! Two gigabytes cannot be had twice, so a new seed must take the memory of the old one, and that needs
 //! every machine over it to be gone. Workers therefore keep their machine in a slot that the host can reach:
-//! the first worker that needs a new seed leads, empties all slots (also of workers that are parked), fills
-//! the memory in place and publishes it. The rest wait, and whoever finds its slot empty loads anew.
+//! the first worker that needs a new seed leads, recalls all machines (also those of workers that are parked),
+//! fills the memory in place and publishes it. The rest wait, and whoever finds its slot empty loads anew.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::Duration;
 
 use crate::devices::{DeviceError, Interrupt};
@@ -63,7 +64,30 @@ enum Contents<E: Engine> {
     Ready { seed: Option<Seed>, memory: E::Memory },
 }
 
-type Slot<E> = Mutex<Option<<E as Engine>::Machine>>;
+/// Where a worker keeps its machine.
+struct Slot<E: Engine> {
+    machine: Mutex<Option<E::Machine>>,
+    /// The machine is to go. A worker that hashes looks at this after each hash, because it could hold the
+    /// lock nearly all the time otherwise.
+    recalled: AtomicBool,
+}
+
+impl<E: Engine> Slot<E> {
+    fn lock(&self) -> MutexGuard<'_, Option<E::Machine>> {
+        // A machine whose user panicked starts each hash from its input, so it is as good as before.
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Empties the slot, at once where nobody is at it.
+    fn recall(&self) {
+        self.recalled.store(true, Ordering::Relaxed);
+        match self.machine.try_lock() {
+            Ok(mut machine) => *machine = None,
+            Err(TryLockError::Poisoned(poisoned)) => *poisoned.into_inner() = None,
+            Err(TryLockError::WouldBlock) => {}
+        }
+    }
+}
 
 impl<E: Engine> Host<E> {
     pub(crate) fn new(engine: E) -> Self {
@@ -73,7 +97,7 @@ impl<E: Engine> Host<E> {
 
     /// Adds a worker.
     pub(crate) fn worker(self: &Arc<Self>) -> Worker<E> {
-        let slot = Arc::new(Slot::<E>::default());
+        let slot = Arc::new(Slot { machine: Mutex::new(None), recalled: AtomicBool::new(false) });
         let mut state = self.state();
         state.slots.retain(|slot| slot.strong_count() > 0);
         state.slots.push(Arc::downgrade(&slot));
@@ -97,18 +121,21 @@ impl<E: Engine> Host<E> {
 
     /// Has the memory filled anew before the next hash, because it was found corrupt for this seed.
     pub(crate) fn discard(&self, seed: &Seed) {
-        match &mut self.state().contents {
+        let mut state = self.state();
+        match &mut state.contents {
             Contents::Ready { seed: ready, .. } if ready.as_ref() == Some(seed) => *ready = None,
             _ => return,
         }
-        self.empty_slots();
+        // Under the lock of the state: a machine that a worker gets after this is of other memory.
+        recall_all(&state.slots);
     }
 
     /// Lets a test break the memory. No machine is left to use it meanwhile.
     #[cfg(test)]
     pub(crate) fn with_memory_mut(&self, change: impl FnOnce(&mut E::Memory)) {
-        self.empty_slots();
-        if let Contents::Ready { memory, .. } = &mut self.state().contents {
+        let mut state = self.state();
+        recall_all(&state.slots);
+        if let Contents::Ready { memory, .. } = &mut state.contents {
             change(memory);
         }
     }
@@ -116,14 +143,6 @@ impl<E: Engine> Host<E> {
     fn state(&self) -> MutexGuard<'_, State<E>> {
         // A worker that panicked left nothing half done: contents are replaced as a whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Drops every machine. Waits for those that are in the middle of a slice.
-    fn empty_slots(&self) {
-        let slots: Vec<_> = self.state().slots.iter().filter_map(Weak::upgrade).collect();
-        for slot in slots {
-            *lock::<E>(&slot) = None;
-        }
     }
 
     /// Gets the memory out of use and fills it. The state says `Building` meanwhile.
@@ -153,15 +172,15 @@ impl<E: Engine> Host<E> {
         }
     }
 
-    /// Empties the slots and waits until checks that still hold the memory are over.
+    /// Empties the slots, and waits until slices and checks that still use the memory are over.
     fn wait_unused(
         &self,
         mut memory: E::Memory,
         keep: bool,
         interrupt: &Interrupt,
     ) -> Result<Option<E::Parked>, E::Memory> {
-        self.empty_slots();
         loop {
+            recall_all(&self.state().slots);
             memory = match self.engine.reclaim(memory, keep) {
                 Ok(parked) => return Ok(parked),
                 Err(still_used) => still_used,
@@ -199,13 +218,15 @@ impl<E: Engine> Worker<E> {
     /// interrupt is set at most.
     pub(crate) fn load(&self, seed: &Seed, interrupt: &Interrupt) -> Result<(), DeviceError> {
         // Let go first: whoever leads waits for this.
-        *self.machine() = None;
+        *self.slot.lock() = None;
         let mut state = self.host.state();
         loop {
             match &state.contents {
                 Contents::Ready { seed: Some(ready), memory } if ready == seed => {
                     // Still under the lock of the state, so that no new leader has been round the slots.
-                    *self.machine() = Some(self.host.engine.machine(memory)?);
+                    let machine = self.host.engine.machine(memory)?;
+                    *self.slot.lock() = Some(machine);
+                    self.slot.recalled.store(false, Ordering::Relaxed);
                     return Ok(());
                 }
                 _ if interrupt.is_set() => return Err(DeviceError::Interrupted),
@@ -226,13 +247,24 @@ impl<E: Engine> Worker<E> {
     /// The machine; none before [`Worker::load`] and after somebody led to another seed. Hold it for one
     /// slice only.
     pub(crate) fn machine(&self) -> MutexGuard<'_, Option<E::Machine>> {
-        lock::<E>(&self.slot)
+        let mut machine = self.slot.lock();
+        if self.is_recalled() {
+            *machine = None;
+        }
+        machine
+    }
+
+    /// Whether somebody wants the machine gone: end the slice, and [`Worker::load`] again. Cheap enough for
+    /// every hash.
+    pub(crate) fn is_recalled(&self) -> bool {
+        self.slot.recalled.load(Ordering::Relaxed)
     }
 }
 
-fn lock<E: Engine>(slot: &Slot<E>) -> MutexGuard<'_, Option<E::Machine>> {
-    // A machine whose user panicked starts each hash from its input, so it is as good as before.
-    slot.lock().unwrap_or_else(PoisonError::into_inner)
+fn recall_all<E: Engine>(slots: &[Weak<Slot<E>>]) {
+    for slot in slots.iter().filter_map(Weak::upgrade) {
+        slot.recall();
+    }
 }
 
 #[cfg(test)]

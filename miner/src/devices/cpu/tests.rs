@@ -110,7 +110,15 @@ fn small_nonce_spaces_end() {
     let interrupt = Generation::default().interrupt();
     device.load(&work, Target::MAX, &interrupt).unwrap();
     let mut found = Vec::new();
-    assert_eq!(device.scan(2..100, &interrupt, &mut found), Ok(2), "counters 2 and 3, then the space ends");
+    let mut next = 2;
+    loop {
+        // A slice may end after one hash already, where the machine is busy.
+        match device.scan(next..100, &interrupt, &mut found).unwrap() {
+            0 => break,
+            done => next += done,
+        }
+    }
+    assert_eq!(next, 4, "counters 2 and 3, then the space ends");
     assert_eq!(device.scan(0..1, &interrupt, &mut found), Ok(1));
     let nonces: Vec<_> = found.iter().map(|found| found.nonce).collect();
     assert_eq!(nonces, [0xAB00_0002, 0xAB00_0003, 0xAB00_0000]);

@@ -259,3 +259,35 @@ fn discarded_memory_is_filled_again_in_place() {
     worker.load(&[1; 32], &interrupt).unwrap();
     assert_eq!((count(&counts.allocated), count(&counts.built)), (1, 2));
 }
+
+/// A worker that is always at its machine, on an old seed, gives it up all the same.
+#[test]
+fn busy_workers_are_recalled() {
+    let (host, counts) = host(1);
+    let generation = Generation::default();
+    let interrupt = generation.interrupt();
+    let (busy, leader) = (host.worker(), host.worker());
+    busy.load(&[1; 32], &interrupt).unwrap();
+    let slices = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let hashing = scope.spawn(|| {
+            loop {
+                let machine = busy.machine();
+                if machine.is_none() {
+                    break;
+                }
+                // A slice that ends only when it is told to, and the next one begins at once.
+                while !busy.is_recalled() {
+                    thread::yield_now();
+                }
+                slices.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        thread::sleep(Duration::from_millis(20));
+        leader.load(&[2; 32], &interrupt).unwrap();
+        hashing.join().unwrap();
+    });
+    assert_eq!((count(&slices), count(&counts.allocated), count(&counts.built)), (1, 1, 2));
+    busy.load(&[2; 32], &interrupt).unwrap();
+    assert!(busy.machine().is_some() && !busy.is_recalled());
+}
