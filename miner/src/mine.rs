@@ -67,7 +67,33 @@ pub fn mine(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
     viewer.finish(snapshot, LAST_WORDS);
     // Name look-ups may still hang in the runtime's own threads; they must not hold up the end.
     runtime.shutdown_background();
-    Ok(exit)
+    match last_word(exit) {
+        Some(problem) => Err((problem, exit)),
+        None => Ok(exit),
+    }
+}
+
+/// Why the miner ended by itself.
+fn last_word(exit: Exit) -> Option<Problem> {
+    let problem = match exit {
+        Exit::NoPool => {
+            Problem::error("pool-unreachable", "no pool gave work in as many rounds as --retries allows")
+                .help("rminer pool test says how far each pool can be reached")
+        }
+        Exit::LoginRefused => Problem::error("login-refused", "every pool refused the login")
+            .fact("Their own words are in the warnings above.")
+            .help("check --user; starting again does not help before something is changed"),
+        Exit::NoDevice => {
+            Problem::error("no-device", "no device is left that can mine").help("rminer devices")
+        }
+        Exit::DeviceHung => {
+            Problem::error("device-hung", "two devices hang and only a new process gets them back").help(
+                "start rminer again; if it happens again, lower the clock of the device or update its driver",
+            )
+        }
+        Exit::Done | Exit::Failed | Exit::Usage | Exit::SafetyStop => return None,
+    };
+    Some(problem)
 }
 
 fn open_devices(settings: &Settings, sink: &NoticeSink) -> Result<cpu::CpuSetup, (Problem, Exit)> {
