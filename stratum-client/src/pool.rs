@@ -10,7 +10,7 @@ use crate::dialect::{CloseReason, Dialect, Redirect};
 use crate::endpoint::RedirectPolicy;
 use crate::rng::Rng;
 
-/// A session with a job that lasts this long makes earlier failures forgotten.
+/// A session with a job that lasts this long makes earlier failures forgotten; so does an accepted share.
 pub const USEFUL_AFTER: Duration = Duration::from_secs(60);
 /// Rest after the pool said that we are banned, or that it does not serve our algorithm.
 const BAN_REST: Duration = Duration::from_secs(600);

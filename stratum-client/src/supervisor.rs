@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::bugs::{Bug, Bugs};
 use crate::dialect::{CloseReason, HttpReply, HttpRequest};
 use crate::job::{Job, Share};
-use crate::ledger::{Ledger, NotSent, Settled};
+use crate::ledger::{Ledger, NotSent, Settled, Verdict};
 use crate::pool::{Endpoint, Pool, Redirected, USEFUL_AFTER};
 use crate::rng::Rng;
 use crate::session::{self, Held, Session, row};
@@ -368,7 +368,12 @@ impl Supervisor {
                 }
                 session::Output::Waiting(text) => self.pool_event(pool, PoolEvent::Waiting(text)),
                 session::Output::Notice(text) => self.pool_event(pool, PoolEvent::Notice(text)),
-                session::Output::Settled(settled) => self.event(Event::Settled(settled)),
+                session::Output::Settled(settled) => {
+                    if settled.verdict == Verdict::Accepted {
+                        self.note_useful_conn(place);
+                    }
+                    self.event(Event::Settled(settled));
+                }
                 session::Output::Job(job) => {
                     self.conns[place].first_job.get_or_insert(now);
                     if self.active == Some(conn) && self.stopping.is_none() {
@@ -477,12 +482,19 @@ impl Supervisor {
     }
 
     fn note_useful(&mut self, now: Instant) {
-        for conn in &mut self.conns {
-            let useful = conn.first_job.is_some_and(|at| now.saturating_duration_since(at) >= USEFUL_AFTER);
-            if useful && !conn.useful {
-                conn.useful = true;
-                self.pools[conn.pool].useful();
+        for place in 0..self.conns.len() {
+            let first_job = self.conns[place].first_job;
+            if first_job.is_some_and(|at| now.saturating_duration_since(at) >= USEFUL_AFTER) {
+                self.note_useful_conn(place);
             }
+        }
+    }
+
+    /// An accepted share or a minute with work: this pool earns something, whatever it did before.
+    fn note_useful_conn(&mut self, place: usize) {
+        let conn = &mut self.conns[place];
+        if !std::mem::replace(&mut conn.useful, true) {
+            self.pools[conn.pool].useful();
         }
     }
 

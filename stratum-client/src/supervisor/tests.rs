@@ -235,6 +235,21 @@ fn accept_then_close_makes_no_hot_loop() {
 }
 
 #[test]
+fn a_pool_that_takes_shares_is_come_back_to_at_once() {
+    let mut world = World::new(1, None);
+    for _ in 0..50 {
+        world.run(2);
+        world.finds(1);
+        let (conn, _) = world.live[0];
+        world.client.handle_bytes(world.now, conn, b"{\"id\":2,\"result\":true}\n");
+        world.drain();
+        world.kill(0);
+    }
+    assert_eq!(world.connects.len(), 50);
+    assert_eq!(world.client.ledger().total().accepted, 50);
+}
+
+#[test]
 fn gives_up_after_the_rounds_allowed() {
     let mut world = World::new(2, Some(3));
     world.up = vec![false; 2];
