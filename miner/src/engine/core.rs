@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rminer_algos::Hash;
 use rminer_stratum::supervisor::{Event, GaveUp, PoolEvent};
-use rminer_stratum::{Job, Ledger, NotSent, Reject, Settled, Share, Verdict};
+use rminer_stratum::{Job, JobKey, Ledger, NotSent, Reject, Settled, Share, Verdict};
 use tokio::sync::mpsc;
 
 use super::crew::{Crew, CrewEvent, Patience};
@@ -66,6 +66,8 @@ pub struct Core {
     total_window: Windows,
     started: Instant,
     active_pool: Option<usize>,
+    /// The job whose nonces are used up.
+    exhausted: Option<JobKey>,
     /// Hits that were sent lately, in case a pool complains.
     sent: VecDeque<Hit>,
     happenings: Vec<Happening>,
@@ -94,6 +96,7 @@ impl Core {
             total_window: Windows::default(),
             started: now,
             active_pool: None,
+            exhausted: None,
             sent: VecDeque::new(),
             happenings: Vec::new(),
             exit: None,
@@ -151,12 +154,18 @@ impl Core {
                 }
             }
             Report::Exhausted(assignment) => {
-                let next = self.scheduler.exhausted(&assignment);
-                if next.is_none() {
-                    self.happenings.push(Happening::Exhausted);
+                // Every worker says so; the first one is enough.
+                if self.exhausted == Some(assignment.job.key) {
+                    return;
                 }
-                if next.as_ref().is_none_or(|next| !Arc::ptr_eq(next, &assignment)) {
-                    self.post(next);
+                match self.scheduler.exhausted(&assignment) {
+                    Some(next) if Arc::ptr_eq(&next, &assignment) => {}
+                    Some(next) => self.post(Some(next)),
+                    None => {
+                        self.exhausted = Some(assignment.job.key);
+                        self.post(None);
+                        self.happenings.push(Happening::Exhausted);
+                    }
                 }
             }
             Report::Hit(hit) => self.on_hit(now, hit, pool),

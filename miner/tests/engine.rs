@@ -1,0 +1,144 @@
+//! The engine with simulated devices at a pool that uses the toy hash: what becomes of hits when devices are wrong,
+//! lost, or hung.
+#![allow(clippy::unwrap_used)] // a failure here is a failed test
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rminer::devices::sim::{SimFailure, SimOptions, SimSource};
+use rminer::devices::{Check, DeviceSource};
+use rminer::engine::{Happening, Patience, RunOptions, Snapshot, run};
+use rminer::exit::Exit;
+use rminer::ui::{Screen, Viewer};
+use rminer_algos::registry::RANDOMX;
+use rminer_pool::{DifficultyConfig, LocalPool, LocalPoolConfig, PoolConfig, PoolStats, Profile, Verifier};
+use rminer_stratum::client::{Client, ClientOptions};
+use rminer_stratum::{Credentials, NotSent, PoolConfig as ClientPool};
+use tokio::sync::mpsc;
+
+/// Keeps the names of what happened.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Screen for Notes {
+    fn happening(&mut self, happening: &Happening) -> io::Result<()> {
+        self.0.lock().unwrap().push(format!("{happening:?}"));
+        Ok(())
+    }
+
+    fn rates(&mut self, _: &Snapshot) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn summary(&mut self, _: &Snapshot) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Outcome {
+    exit: Exit,
+    snapshot: Snapshot,
+    stats: PoolStats,
+    notes: Vec<String>,
+}
+
+impl Outcome {
+    fn noted(&self, words: &str) -> usize {
+        self.notes.iter().filter(|note| note.contains(words)).count()
+    }
+
+    fn not_sent(&self, why: NotSent) -> u64 {
+        self.snapshot.shares.not_sent.get(&why).copied().unwrap_or(0)
+    }
+}
+
+/// Mines for `seconds` with these devices; shares come about ten a second from each.
+fn mine(devices: &[SimOptions], profile: Profile, seconds: u64) -> Outcome {
+    let pool = PoolConfig {
+        difficulty: DifficultyConfig { start: 1000, ..DifficultyConfig::default() },
+        ..PoolConfig::with_profile(profile)
+    };
+    let pool =
+        LocalPool::spawn_thread(LocalPoolConfig { verifier: Verifier::Toy, ..LocalPoolConfig::from(pool) })
+            .unwrap();
+    let sources = devices
+        .iter()
+        .zip(0..)
+        .map(|(options, worker)| Arc::new(SimSource::new(worker, options.clone())) as Arc<dyn DeviceSource>);
+    let credentials = Credentials { user: "user".into(), pass: "x".into(), rig_id: None };
+    let url = format!("stratum+tcp://{}", pool.addr()).parse().unwrap();
+    let client =
+        Client::new(vec![ClientPool::new(url, credentials, &RANDOMX)], ClientOptions::default()).unwrap();
+    let options = RunOptions {
+        time_limit: Some(Duration::from_secs(seconds)),
+        stats_interval: None,
+        patience: Patience {
+            hashing: Duration::from_secs(3),
+            preparing: Duration::from_secs(60),
+            rebirth: [Duration::from_millis(50); 2],
+            bench: Duration::from_secs(600),
+        },
+    };
+    let notes = Notes::default();
+    let screen = notes.clone();
+    let mut viewer = Viewer::start(move || vec![Box::new(screen)]).unwrap();
+    let (_notices, waiting) = mpsc::channel(1);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let stop = || std::future::pending();
+    let (exit, snapshot) =
+        runtime.block_on(run(client, sources.collect(), waiting, options, stop, &mut viewer)).unwrap();
+    viewer.finish(snapshot.clone(), Duration::from_secs(5));
+    let stats = pool.stats();
+    assert!(stats.shares.add_up(), "{stats:?}");
+    assert_eq!((stats.shares.invalid(), stats.shares.duplicates()), (0, 0), "{stats:?}");
+    let notes = notes.0.lock().unwrap().clone();
+    Outcome { exit, snapshot, stats, notes }
+}
+
+#[test]
+fn good_devices_are_credited() {
+    let outcome = mine(&[SimOptions::default(), SimOptions::default()], Profile::default(), 4);
+    assert_eq!(outcome.exit, Exit::Done);
+    let shares = &outcome.snapshot.shares;
+    assert!(shares.accepted > 5, "{shares:?}");
+    assert_eq!(shares.accepted, outcome.stats.shares.accepted);
+    assert_eq!(outcome.noted("Mismatch"), 0);
+    assert_eq!(outcome.snapshot.devices.len(), 1, "two workers of one device");
+    assert_eq!(outcome.snapshot.devices[0].workers, 2);
+}
+
+#[test]
+fn wrong_hits_of_an_untrusted_device_are_never_sent() {
+    let wrong = SimOptions { check: Check::First, wrong_one_in: Some(3), ..SimOptions::default() };
+    let outcome = mine(&[wrong], Profile::default(), 4);
+    assert!(outcome.not_sent(NotSent::Miscompute) > 2, "{:?}", outcome.snapshot.shares);
+    assert!(outcome.snapshot.shares.accepted > 2);
+    assert!(outcome.snapshot.devices[0].mismatches > 2);
+}
+
+#[test]
+fn hits_found_twice_are_sent_once() {
+    let doubled = SimOptions { doubled: true, ..SimOptions::default() };
+    let outcome = mine(&[doubled], Profile::default(), 4);
+    assert!(outcome.not_sent(NotSent::Duplicate) > 2, "{:?}", outcome.snapshot.shares);
+    assert!(outcome.snapshot.shares.accepted > 2);
+}
+
+#[test]
+fn lost_and_hung_devices_do_not_stop_the_others() {
+    for failure in [SimFailure::PanicInScan, SimFailure::Load, SimFailure::Hang] {
+        let bad = SimOptions { failure: Some((failure, 1)), ..SimOptions::default() };
+        let outcome = mine(&[bad, SimOptions::default()], Profile::default(), 6);
+        assert_eq!(outcome.exit, Exit::Done, "{failure:?}");
+        assert!(outcome.snapshot.shares.accepted > 5, "{failure:?}: {:?}", outcome.snapshot.shares);
+        assert_eq!(outcome.noted("Lost(0") + outcome.noted("Hung(0"), 1, "{failure:?}: {:?}", outcome.notes);
+    }
+}
+
+#[test]
+fn too_many_hung_devices_ask_for_a_new_process() {
+    let hangs = SimOptions { failure: Some((SimFailure::Hang, 9)), ..SimOptions::default() };
+    let outcome = mine(&[hangs.clone(), hangs], Profile::default(), 60);
+    assert_eq!(outcome.exit, Exit::DeviceHung);
+}
