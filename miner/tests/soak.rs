@@ -92,6 +92,7 @@ fn faults_every_five_seconds() {
             faults += 1;
         }
         std::thread::sleep(Duration::from_millis(500));
+        miner.assert_alive();
         if began.elapsed() > WARM_UP {
             memory.push(resident_mib(miner.pid()));
             shape.push(threads_and_files(miner.pid()));

@@ -9,6 +9,7 @@ pub mod topology;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rminer_algos::{Hash, Reference, Target, Unavailable, Work};
 use thiserror::Error;
@@ -132,6 +133,12 @@ pub trait DeviceSource: Send + Sync {
 
     /// When this device's hits are checked while it has never been wrong.
     fn check(&self) -> Check;
+
+    /// How long a slice may take without the device being hung, beyond what the crew allows every device: a
+    /// processor's thread of low priority may wait long for its turn on a busy machine.
+    fn slowest_slice(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// An engine independent of the device's own path that hashes again what it found.
     ///

@@ -215,7 +215,7 @@ impl Crew {
         let (doing, since) = slot.worker.as_ref()?.pulse.read();
         let silent = now.saturating_duration_since(since);
         let limit = match doing {
-            Doing::Hashing => self.patience.hashing,
+            Doing::Hashing => self.patience.hashing.max(slot.source.slowest_slice()),
             Doing::Preparing => self.patience.preparing,
             Doing::Idle | Doing::Ended => return None,
         };

@@ -115,6 +115,13 @@ impl Miner {
         }
     }
 
+    /// Panics with the last words of a miner that has ended by itself.
+    pub fn assert_alive(&mut self) {
+        if let Some(status) = self.child.try_wait().expect("the child is ours") {
+            panic!("ended by itself: {status}\n{}", self.errors());
+        }
+    }
+
     /// Waits for `count` further accepted shares.
     pub fn wait_accepted(&mut self, count: usize, seconds: u64) {
         let want = self.accepted() + count;

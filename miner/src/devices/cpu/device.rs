@@ -19,6 +19,9 @@ use crate::problem::Problem;
 /// A slice of scanning ends after this.
 const SLICE: Duration = Duration::from_millis(500);
 
+/// A mining thread runs behind everything else; a machine that is busy for so long is no fault of the thread's.
+const STARVED: Duration = Duration::from_secs(600);
+
 /// Hashes that are offered for a slice before the speed is known.
 const FIRST_BATCH: u64 = 16;
 
@@ -48,6 +51,10 @@ impl DeviceSource for RandomXSource {
 
     fn check(&self) -> Check {
         Check::Behind
+    }
+
+    fn slowest_slice(&self) -> Duration {
+        STARVED
     }
 
     fn checker(&self) -> Result<Box<dyn Reference>, Unavailable> {
