@@ -68,6 +68,7 @@ impl Cursors {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use rminer_algos::NonceField;
 
     use super::*;
@@ -121,5 +122,30 @@ mod tests {
         assert_eq!(cursors.leases.len(), KEPT);
         assert_eq!(cursors.lease(&work(0, 32)).take(1), Some(200..201), "used lately, so it is kept");
         assert_eq!(cursors.lease(&work(1, 32)).take(1), Some(0..1), "too long ago");
+    }
+
+    proptest! {
+        /// Whatever is asked for, each counter is handed out once, in order, and none is left out.
+        #[test]
+        fn any_requests_share_the_space(counts in proptest::collection::vec(0..40u64, 0..60), free_bits in 1..11u8) {
+            let lease = Lease::new(&work(0, free_bits));
+            let mut next = 0;
+            for count in counts {
+                match lease.take(count) {
+                    Some(range) => {
+                        prop_assert_eq!(range.start, next);
+                        prop_assert_eq!(range.end, (next + count).min(1 << free_bits));
+                        next = range.end;
+                    }
+                    None => prop_assert!(count == 0 || next == 1 << free_bits),
+                }
+                prop_assert_eq!(lease.is_exhausted(), next == 1 << free_bits);
+            }
+            while let Some(range) = lease.take(7) {
+                prop_assert_eq!(range.start, next);
+                next = range.end;
+            }
+            prop_assert_eq!(next, 1 << free_bits);
+        }
     }
 }
