@@ -14,7 +14,7 @@ use crate::pool::Pool;
 use crate::rates::{MS, S, Us};
 use crate::world::World;
 
-/// Tries to connect to one pool that ten minutes may see, and redirects that they may follow.
+/// Tries to connect to a pool that ten minutes without an accepted share may see, and redirects that ten minutes may.
 const MAX_CONNECTS: usize = 40;
 const MAX_REDIRECTS: usize = 3;
 const CONNECT_WINDOW: Us = 600 * S;
@@ -305,6 +305,8 @@ impl World {
         match &settled.verdict {
             Verdict::Accepted => {
                 self.marks.hit(Mark::Accepted);
+                // A pool that takes shares may be come back to at any time.
+                checks.connects[settled.row.pool].clear();
                 if checks.closing {
                     self.marks.hit(Mark::AnsweredAtClose);
                 }
