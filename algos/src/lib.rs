@@ -13,5 +13,7 @@ mod work;
 
 pub use hex::{HexError, decode_hex, decode_hex_array, encode_hex};
 pub use registry::{Algorithm, Reference, Unavailable};
+#[doc(hidden)]
+pub use target::fuzz_target;
 pub use target::{Hash, Target, TargetError};
 pub use work::{MAX_BLOB_BYTES, NonceField, Template, Work, WorkError, WorkKey};

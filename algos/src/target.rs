@@ -158,8 +158,70 @@ fn big_endian_hex(bytes: &[u8; 32]) -> String {
     encode_hex(&reversed)
 }
 
+/// Fuzz entry: `data` as the text of a target and, its first 16 bytes, as a difficulty. What comes out is held
+/// against products rather than divided again.
+#[doc(hidden)]
+pub fn fuzz_target(data: &[u8]) {
+    if let Ok(target) = Target::from_monero_hex(&String::from_utf8_lossy(data)) {
+        assert!(target.0 != [0; 32] && target.is_met_by(&Hash([0; 32])) && target.is_met_by(&Hash(target.0)));
+        let difficulty = target.difficulty();
+        assert!(difficulty.is_finite() && difficulty >= 1.0, "{target:?}");
+        if let Ok(compact) = <[u8; 8]>::try_from(data) {
+            check_compact(&compact, target);
+        }
+    }
+    let mut difficulty = [0; 16];
+    let len = data.len().min(16);
+    difficulty[..len].copy_from_slice(&data[..len]);
+    let difficulty = u128::from_le_bytes(difficulty);
+    match Target::from_difficulty(difficulty) {
+        Ok(target) => check_quotient(target, difficulty),
+        Err(_) => assert_eq!(difficulty, 0),
+    }
+}
+
+/// Eight digits: `limit = u64::MAX / (u32::MAX / digits)`, where each quotient is the largest number whose product
+/// with the divisor does not exceed the dividend.
+fn check_compact(digits: &[u8; 8], target: Target) {
+    let Ok(bytes) = decode_hex(&String::from_utf8_lossy(digits)) else { return };
+    let number = bytes.iter().rev().fold(0u128, |number, byte| number << 8 | u128::from(*byte));
+    let mut top = [0; 8];
+    top.copy_from_slice(&target.0[24..]);
+    let limit = u128::from(u64::from_le_bytes(top)) + 1;
+    let (small, large) = (u128::from(u32::MAX), u128::from(u64::MAX));
+    // The only difficulty that yields this limit is between the two that would miss it.
+    let difficulty = large / limit;
+    assert!((difficulty.saturating_sub(1)..=difficulty + 1).any(|difficulty| {
+        let right = difficulty * number <= small && small < (difficulty + 1) * number;
+        right && difficulty * limit <= large && large < difficulty * (limit + 1)
+    }));
+}
+
+/// The target is the largest number whose product with `difficulty` does not exceed `2^256 - 1`: the product fits
+/// 256 bits, and with `difficulty` added once more it does not.
+fn check_quotient(target: Target, difficulty: u128) {
+    let low = u128::from(u64::MAX);
+    // Schoolbook, in base 2^64.
+    let (factors, mut product) = ([difficulty & low, difficulty >> 64], [0u128; 6]);
+    for (i, chunk) in target.0.chunks_exact(8).enumerate() {
+        let mut limb = [0; 8];
+        limb.copy_from_slice(chunk);
+        let mut carry = 0;
+        for (j, factor) in factors.into_iter().enumerate() {
+            let sum = product[i + j] + u128::from(u64::from_le_bytes(limb)) * factor + carry;
+            (product[i + j], carry) = (sum & low, sum >> 64);
+        }
+        product[i + 2] += carry;
+    }
+    assert_eq!(product[4..], [0, 0], "too large");
+    let mut carry = 0;
+    for (limb, factor) in product[..4].iter().zip(factors.into_iter().chain([0, 0])) {
+        carry = (limb + factor + carry) >> 64;
+    }
+    assert_eq!(carry, 1, "too small");
+}
+
 #[cfg(test)]
-#[allow(clippy::cast_possible_truncation)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -235,39 +297,12 @@ mod tests {
         assert_eq!(format!("{:?}", Hash(bytes)), format!("{}01", "00".repeat(31)));
     }
 
-    /// Schoolbook product of a 256-bit and a 128-bit number in base 2^32, as the oracle of the division.
-    fn product(target: [u8; 32], difficulty: u128) -> [u32; 12] {
-        let mut limbs = [0u32; 12];
-        for i in 0..8 {
-            let a = u64::from(u32::from_le_bytes(target[4 * i..4 * i + 4].try_into().unwrap()));
-            let mut carry = 0u64;
-            for j in 0..4 {
-                let b = u64::from((difficulty >> (32 * j)) as u32);
-                let sum = u64::from(limbs[i + j]) + a * b + carry;
-                limbs[i + j] = sum as u32;
-                carry = sum >> 32;
-            }
-            limbs[i + 4] = (u64::from(limbs[i + 4]) + carry) as u32;
-        }
-        limbs
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1024))]
 
-        /// `t` is the largest number with `t * d <= 2^256 - 1`: so `t * d` fits 256 bits and adding `d` once
-        /// more does not.
         #[test]
         fn difficulty_is_exact(difficulty in prop_oneof![1..u128::MAX, 1..1_000_000u128]) {
-            let target = Target::from_difficulty(difficulty).unwrap();
-            let limbs = product(target.0, difficulty);
-            prop_assert!(limbs[8..].iter().all(|limb| *limb == 0));
-            let mut carry = 0u64;
-            for (j, limb) in limbs[..8].iter().enumerate() {
-                let add = if j < 4 { u64::from((difficulty >> (32 * j)) as u32) } else { 0 };
-                carry = (u64::from(*limb) + add + carry) >> 32;
-            }
-            prop_assert_eq!(carry, 1);
+            fuzz_target(&difficulty.to_le_bytes());
         }
 
         #[test]
@@ -282,10 +317,8 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_handled(text in ".{0,80}") {
-            if let Ok(target) = Target::from_monero_hex(&text) {
-                prop_assert!(target.0 != [0; 32]);
-            }
+        fn any_text_is_handled(text in prop_oneof![".{0,80}", "[0-9a-f]{2,16}", "[0-9a-f]{64}"]) {
+            fuzz_target(text.as_bytes());
         }
     }
 }

@@ -3,6 +3,8 @@
 //! The session owns what all dialects share: lines, deadlines, the ring of jobs, duplicate detection, the limit on
 //! submits, and the rows of its shares. The dialect owns what the protocol says.
 
+mod fuzz;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +18,9 @@ use crate::dialect::{
 use crate::job::{Job, JobKey, Share, Supersede};
 use crate::ledger::{Ledger, NotSent, Row, Settled, ShareId, Verdict};
 use crate::line::LineSplitter;
+
+#[doc(hidden)]
+pub use fuzz::fuzz_session;
 
 /// A line must be whole this long after its first byte.
 const LINE_TIME: Duration = Duration::from_secs(10);
@@ -288,7 +293,11 @@ impl Session {
 
     fn after(&mut self, now: Instant, result: Result<(), ProtocolError>, ledger: &mut Ledger) {
         self.drain(now, ledger);
+        // One line may both end the session and break off behind that.
         let Err(fault) = result else { return };
+        if self.phase == Phase::Closed {
+            return;
+        }
         if let ProtocolError::Algorithm { .. } = fault {
             return self.close(CloseReason::Algorithm(fault.to_string()));
         }

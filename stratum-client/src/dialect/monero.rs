@@ -1,5 +1,6 @@
 //! Monero stratum: `login`, `job`, `submit`, `keepalived`, in JSON lines with object parameters.
 
+mod fuzz;
 mod job;
 mod reply;
 
@@ -16,6 +17,8 @@ use crate::envelope::{Envelope, Fields, PeerError, items, number, parse_line, te
 use crate::job::Share;
 use crate::ledger::{ShareId, Verdict};
 use crate::text::{clean, clean_bytes};
+#[doc(hidden)]
+pub use fuzz::fuzz_monero;
 use job::JobContent;
 use reply::Refusal;
 
