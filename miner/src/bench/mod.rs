@@ -8,6 +8,7 @@ mod chain;
 mod measure;
 mod memory;
 mod statistics;
+mod sums;
 mod work;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use thiserror::Error;
 
 use self::measure::measure;
 pub use self::memory::{MemoryUse, memory_use, parse_memory};
+pub use self::sums::published_sum;
 use crate::config::CpuSettings;
 use crate::devices::{DeviceError, Notice, NoticeSink, cpu};
 

@@ -9,6 +9,8 @@ use rminer_algos::randomx::LightReference;
 
 use super::*;
 use crate::config::{HugePages, RandomxMode};
+use crate::devices::cpu::CpuSetup;
+use crate::devices::cpu::tests::dataset_turn;
 
 fn options(threads: u32, length: BenchLength) -> BenchOptions {
     let cpu = CpuSettings {
@@ -135,4 +137,27 @@ fn impossible_lengths_are_refused() {
     }
     let threads = options(4000, BenchLength::Hashes(1));
     assert!(matches!(run_now(&threads), Err(BenchError::Device(DeviceError::Unsupported(_)))));
+}
+
+/// The sums that xmrig knows for its shortest runs, over one dataset.
+#[test]
+fn sums_are_those_that_xmrig_publishes() {
+    const SHORTEST: u64 = 10_000;
+    let Some(_turn) = dataset_turn() else { return };
+    let mut cpu = options(1, BenchLength::Hashes(1)).cpu;
+    cpu.randomx_mode = RandomxMode::Fast;
+    cpu.threads = None;
+    let mut setup = crate::devices::cpu::open(&cpu, &(Arc::new(|_| {}) as _)).unwrap();
+    let sum = |setup: &CpuSetup| {
+        let length = BenchLength::Hashes(SHORTEST);
+        let measured = measure(setup, length, &silent(), &AtomicBool::new(false)).unwrap();
+        assert_eq!(measured.hashes, SHORTEST);
+        format!("{:016x}", measured.sum.unwrap())
+    };
+    if setup.sources.len() > 1 {
+        assert_eq!(Some(sum(&setup).as_str()), published_sum(SHORTEST, 2));
+    }
+    setup.sources.truncate(1);
+    assert_eq!(Some(sum(&setup).as_str()), published_sum(SHORTEST, 1));
+    assert_eq!(published_sum(SHORTEST + 1, 1), None);
 }

@@ -19,10 +19,6 @@ use crate::ui::hashrate;
 /// How long to hash when nothing else is asked for.
 const DEFAULT_TIME: Duration = Duration::from_secs(30);
 
-/// Sums that xmrig 6.26 publishes for its RandomX benchmark: hashes, whether one thread alone did them, sum.
-const PUBLISHED_SUMS: [(u64, bool, &str); 2] =
-    [(250_000, false, "7d6054757bb08a63"), (250_000, true, "90a15b799486f3eb")];
-
 /// Measures, and prints what came out.
 pub(super) fn run(args: &BenchArgs, context: &Context<'_>) -> Exit {
     let settings = match context.resolve(Pools::Ignored) {
@@ -65,10 +61,7 @@ pub(super) fn run(args: &BenchArgs, context: &Context<'_>) -> Exit {
 
 fn print(result: &BenchResult, length: BenchLength, context: &Context<'_>) -> Exit {
     let published = match length {
-        BenchLength::Hashes(hashes) => PUBLISHED_SUMS
-            .iter()
-            .find(|(of, alone, _)| (*of, *alone) == (hashes, result.threads == 1))
-            .map(|(_, _, sum)| *sum),
+        BenchLength::Hashes(hashes) => bench::published_sum(hashes, result.threads),
         BenchLength::Time(_) => None,
     };
     let printed = if context.globals().json {

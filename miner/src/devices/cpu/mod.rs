@@ -125,4 +125,4 @@ fn filling_units(topology: &Topology, affinity: Option<&[u32]>, node: Option<u32
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

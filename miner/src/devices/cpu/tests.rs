@@ -153,14 +153,23 @@ fn impossible_settings_are_refused() {
     assert!(matches!(&fault, DeviceError::Unsupported(text) if text.contains("4000")), "{fault}");
 }
 
-/// 2.3 GiB and half a minute of two cores, so all that needs a dataset is in this one test.
-#[test]
-fn fast_device_over_a_whole_dataset() {
+/// The turn of a test that needs a whole dataset: 2.4 GiB, so one at a time. `None` where the memory is
+/// missing.
+pub(crate) fn dataset_turn() -> Option<std::fs::File> {
+    let lock = std::fs::File::create(std::env::temp_dir().join("rminer-dataset-tests.lock")).unwrap();
+    lock.lock().unwrap();
     let need = DATASET_BYTES + CACHE_BYTES + (512 << 20);
     if huge_pages::available_bytes().is_some_and(|available| available < need) {
         eprintln!("SKIPPED: {} MiB of memory are needed", need >> 20);
-        return;
+        return None;
     }
+    Some(lock)
+}
+
+/// 2.3 GiB and half a minute of two cores, so all that needs a dataset is in this one test.
+#[test]
+fn fast_device_over_a_whole_dataset() {
+    let Some(_turn) = dataset_turn() else { return };
     let (sink, heard) = listen();
     let setup = open(&settings(1, RandomxMode::Fast), &sink).unwrap();
     let (work, hash) = block();
