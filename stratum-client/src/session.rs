@@ -265,6 +265,11 @@ impl Session {
         self.pending.len()
     }
 
+    /// How long a share waits for its answer.
+    pub fn share_reply(&self) -> Duration {
+        self.dialect.limits().share_reply
+    }
+
     /// How much it holds at this moment.
     #[doc(hidden)]
     pub fn held(&self) -> Held {
@@ -447,9 +452,12 @@ impl Session {
             Phase::LoggingIn { since } => {
                 deadlines.push((since + limits.login, CloseReason::LoginTimeout(limits.login)));
             }
-            Phase::WaitingForJob { since, told } => {
-                let limit = if told { limits.first_job_waiting } else { limits.first_job };
-                deadlines.push((since + limit, CloseReason::NoJob(limit)));
+            Phase::WaitingForJob { since, told: false } => {
+                deadlines.push((since + limits.first_job, CloseReason::NoJob(limits.first_job)));
+            }
+            Phase::WaitingForJob { since, told: true } => {
+                let limit = limits.first_job_waiting;
+                deadlines.push((since + limit, CloseReason::NothingToMine(limit)));
             }
             Phase::Mining | Phase::Closed => {}
         }

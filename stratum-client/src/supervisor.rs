@@ -23,7 +23,8 @@ const SWITCH_AFTER: Duration = Duration::from_secs(10);
 const PROBE_EVERY: Duration = Duration::from_secs(30);
 /// How long the primary must have had a job before it is taken back.
 const STABLE_AFTER: Duration = Duration::from_secs(30);
-/// How long a connection that is no longer active waits for its last answers.
+/// How long a connection that is no longer active waits for its last answers, at least: a block that was found is
+/// worth the time that its dialect gives it.
 const DRAIN: Duration = Duration::from_secs(20);
 /// How long a stop waits for the last answers.
 const STOP_DRAIN: Duration = Duration::from_secs(1);
@@ -366,7 +367,10 @@ impl Supervisor {
                     self.pools[pool].logged_in();
                     self.pool_event(pool, PoolEvent::LoggedIn);
                 }
-                session::Output::Waiting(text) => self.pool_event(pool, PoolEvent::Waiting(text)),
+                session::Output::Waiting(text) => {
+                    self.pool_event(pool, PoolEvent::Waiting(text));
+                    self.out_of_work(now, place);
+                }
                 session::Output::Notice(text) => self.pool_event(pool, PoolEvent::Notice(text)),
                 session::Output::Settled(settled) => {
                     if settled.verdict == Verdict::Accepted {
@@ -400,6 +404,16 @@ impl Supervisor {
         }
     }
 
+    /// A connection is as good as one that never had a job, until it has one again.
+    fn out_of_work(&mut self, now: Instant, place: usize) {
+        self.conns[place].first_job = None;
+        if self.active == Some(self.conns[place].id) {
+            self.active = None;
+            self.no_job();
+            self.try_pool(now, self.conns[place].pool);
+        }
+    }
+
     /// Closes a connection from our side.
     fn close(&mut self, now: Instant, conn: ConnId, reason: &CloseReason) {
         if let Some(session) = self.place(conn).and_then(|place| self.conns[place].session.as_mut()) {
@@ -426,6 +440,8 @@ impl Supervisor {
             CloseReason::Redirected => {}
             CloseReason::Suspended => health.rest(now, Duration::ZERO),
             _ if gone.draining.is_some() => return,
+            // The connection stood for half a minute or longer, so trying again at once makes no hot loop.
+            CloseReason::NothingToMine(_) => health.rest(now, Duration::ZERO),
             _ => {
                 let keepalive_sent = gone.session.as_ref().and_then(Session::keepalive_sent);
                 health.failed(now, reason, keepalive_sent, &mut self.rng);
@@ -519,7 +535,8 @@ impl Supervisor {
 
     fn activate(&mut self, now: Instant, conn: ConnId) {
         if let Some(place) = self.active.and_then(|old| self.place(old)) {
-            self.conns[place].draining = Some(now + DRAIN);
+            let answers = self.conns[place].session.as_ref().map_or(DRAIN, Session::share_reply);
+            self.conns[place].draining = Some(now + DRAIN.max(answers));
         }
         let Some(place) = self.place(conn) else { return };
         self.active = Some(conn);

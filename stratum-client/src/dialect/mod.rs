@@ -248,6 +248,9 @@ pub enum CloseReason {
     LoginTimeout(Duration),
     /// No job in time after the login.
     NoJob(Duration),
+    /// The peer said that it has nothing to mine, and that for so long: a node that catches up with its chain, say.
+    /// No failure of the peer.
+    NothingToMine(Duration),
     /// A line that was begun and not finished in time.
     SlowLine(Duration),
     /// A line over the cap.
@@ -285,6 +288,7 @@ impl fmt::Display for CloseReason {
             Self::Idle(limit) => write!(f, "no message for {} s", limit.as_secs()),
             Self::LoginTimeout(limit) => write!(f, "no answer to the login within {} s", limit.as_secs()),
             Self::NoJob(limit) => write!(f, "no job within {} s after the login", limit.as_secs()),
+            Self::NothingToMine(limit) => write!(f, "nothing to mine for {} s", limit.as_secs()),
             Self::SlowLine(limit) => {
                 write!(f, "a line was begun and not finished within {} s", limit.as_secs())
             }

@@ -124,7 +124,7 @@ fn first_job_has_a_deadline_that_waiting_extends() {
     }
     assert_eq!(bench.closed, None);
     bench.after(10);
-    assert_eq!(bench.closed, Some(CloseReason::NoJob(Duration::from_secs(30))));
+    assert_eq!(bench.closed, Some(CloseReason::NothingToMine(Duration::from_secs(30))));
 }
 
 #[test]

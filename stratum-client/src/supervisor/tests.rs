@@ -2,12 +2,52 @@ use rminer_algos::registry::RANDOMX;
 
 use super::*;
 use crate::dialect::monero::{Monero, MoneroConfig};
+use crate::dialect::{self, Dialect, Limits, Outbox, ProtocolError};
 use crate::endpoint::RedirectPolicy;
-use crate::ledger::Verdict;
+use crate::ledger::{ShareId, Verdict};
 use rminer_algos::Hash;
 
 const LOGIN: &str = r#"{"id":1,"result":{"id":"s","job":{"blob":"1010d8f58ad8064b635262e4208f958bcb7930708f7b1798dc6c1aeb06cdf970ced4c5d9908cbb00000000b78b217970cda1d954f3b487123a92345d3da9748cc4ff9fadbdfb887f75b75201","job_id":"1","target":"ffffffff","algo":"rx/0","seed_hash":"418015bb9ae982a1975da7d79277c2705727a56894ba0fb246adaabb1f4632e3"}}}
 "#;
+
+const NOTHING: &str = "nothing to mine\n";
+
+/// The Monero dialect with two traits of solo mining: there may be nothing to mine at any time, and an answer to a
+/// share may take as long as `share_reply`.
+struct Solo {
+    monero: Monero,
+    share_reply: Duration,
+}
+
+impl Dialect for Solo {
+    fn limits(&self) -> Limits {
+        Limits { share_reply: self.share_reply, ..self.monero.limits() }
+    }
+
+    fn start(&mut self, now: Instant, out: &mut Outbox) {
+        self.monero.start(now, out);
+    }
+
+    fn line(&mut self, now: Instant, line: &[u8], out: &mut Outbox) -> Result<(), ProtocolError> {
+        if line == NOTHING.trim_end().as_bytes() {
+            out.event(dialect::Event::Waiting("syncing".into()));
+            return Ok(());
+        }
+        self.monero.line(now, line, out)
+    }
+
+    fn submit(&mut self, now: Instant, id: ShareId, share: &Share, out: &mut Outbox) {
+        self.monero.submit(now, id, share, out);
+    }
+
+    fn tick(&mut self, now: Instant, out: &mut Outbox) {
+        self.monero.tick(now, out);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.monero.deadline()
+    }
+}
 
 /// Pools that are up or down, and a clock; connects and closes happen at once.
 struct World {
@@ -26,6 +66,11 @@ struct World {
 
 impl World {
     fn new(pools: usize, retries: Option<u32>) -> Self {
+        Self::patient(pools, retries, Duration::from_secs(20))
+    }
+
+    /// With pools whose answers to shares may take as long as `share_reply`.
+    fn patient(pools: usize, retries: Option<u32>, share_reply: Duration) -> Self {
         let endpoint = |_| {
             let config = MoneroConfig {
                 login: "w".into(),
@@ -41,7 +86,9 @@ impl World {
                 port: 3333,
                 verified: false,
                 redirect: RedirectPolicy::SameHost,
-                dialect: Box::new(move |_| Box::new(Monero::new(config.clone()))),
+                dialect: Box::new(move |_| {
+                    Box::new(Solo { monero: Monero::new(config.clone()), share_reply })
+                }),
             }
         };
         let now = Instant::now();
@@ -214,6 +261,80 @@ fn shares_of_a_drained_session_still_count() {
     assert_eq!(world.settled.last().unwrap().verdict, Verdict::Accepted);
     world.run(90);
     assert_eq!(world.mining_for(), Some(0));
+}
+
+#[test]
+fn a_share_may_wait_for_its_answer_as_long_as_its_dialect_says() {
+    let mut world = World::patient(2, None, Duration::from_secs(600));
+    world.up[0] = false;
+    world.run(30);
+    world.finds(1);
+    let (conn, _) = world.live[0];
+    world.up[0] = true;
+    world.run(400);
+    assert_eq!(world.mining_for(), Some(0));
+    assert_eq!(world.live.len(), 2, "the old connection is kept for the share");
+    world.client.handle_bytes(world.now, conn, b"{\"id\":2,\"result\":true}\n");
+    world.run(1);
+    assert_eq!(world.settled.last().unwrap().verdict, Verdict::Accepted);
+    assert_eq!(world.live.len(), 1, "and no longer");
+}
+
+#[test]
+fn a_pool_with_nothing_to_mine_has_not_failed() {
+    let mut world = World::new(1, Some(2));
+    world.login[0] = NOTHING;
+    world.run(600);
+    assert!(!world.over, "{:?}", world.events);
+    assert_eq!(world.client.pools[0].failures(), 0);
+    assert!((15..=25).contains(&world.connects.len()), "{}", world.connects.len());
+    world.login[0] = LOGIN;
+    world.run(31);
+    assert_eq!(world.mining_for(), Some(0));
+
+    // What fails is still counted.
+    world.up[0] = false;
+    world.kill(0);
+    world.run(60);
+    assert!(world.over);
+}
+
+#[test]
+fn another_pool_is_mined_for_while_one_has_nothing_to_mine() {
+    let mut world = World::new(2, None);
+    world.login[0] = NOTHING;
+    world.run(11);
+    assert_eq!(world.mining_for(), Some(1));
+    world.run(120);
+    assert_eq!(world.mining_for(), Some(1));
+    world.login[0] = LOGIN;
+    world.run(100);
+    assert_eq!(world.mining_for(), Some(0));
+
+    // Work may run out in the middle, too.
+    world.login[0] = NOTHING;
+    let (conn, _) = world.live[0];
+    world.client.handle_bytes(world.now, conn, NOTHING.as_bytes());
+    world.drain();
+    assert_eq!(world.mining_for(), None, "what is worth nothing is not hashed");
+    world.run(11);
+    assert_eq!(world.mining_for(), Some(1));
+}
+
+#[test]
+fn work_that_comes_again_is_mined_on_the_same_connection() {
+    let mut world = World::new(1, None);
+    world.run(5);
+    let (conn, _) = world.live[0];
+    world.client.handle_bytes(world.now, conn, NOTHING.as_bytes());
+    world.run(20);
+    assert_eq!(world.mining_for(), None);
+    let job = LOGIN.replace(r#"{"id":1,"result":{"id":"s","job":"#, r#"{"method":"job","params":"#);
+    let job = job.replace(r#""job_id":"1""#, r#""job_id":"2""#).replacen("}}}", "}}", 1);
+    world.client.handle_bytes(world.now, conn, job.as_bytes());
+    world.drain();
+    assert_eq!(world.mining_for(), Some(0), "{job}");
+    assert_eq!(world.connects, [0]);
 }
 
 #[test]
