@@ -37,11 +37,6 @@ fn server(serve: impl Fn(std::net::TcpStream) + Send + 'static) -> String {
     url(address)
 }
 
-fn down_reasons(miner: &Miner) -> String {
-    let downs = miner.named("pool").into_iter().filter(|event| event["state"] == "down");
-    downs.map(|event| event["text"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>().join("\n")
-}
-
 #[test]
 fn mines_and_stops_cleanly() {
     let pool = pool();
@@ -88,8 +83,8 @@ fn refusals_are_told_in_the_pools_words() {
         let profile = Profile::by_name(name).unwrap();
         let pool = pool_with(profile);
         let mut miner = Miner::start(&["--pool", &url(pool.addr()), "--user", WALLET, "--retries", "1"]);
-        miner.wait("refusal", 30, |miner| down_reasons(miner).contains(words));
-        assert_eq!(miner.wait_exit(30), Some(5), "{name}: {}", down_reasons(&miner));
+        miner.wait("refusal", 30, |miner| miner.down_reasons().contains(words));
+        assert_eq!(miner.wait_exit(30), Some(5), "{name}: {}", miner.down_reasons());
     }
 }
 
@@ -98,7 +93,7 @@ fn gives_up_with_its_own_code_when_no_pool_answers() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut miner = Miner::start(&["--pool", &url(free), "--user", WALLET, "--retries", "2"]);
     assert_eq!(miner.wait_exit(30), Some(4));
-    assert!(down_reasons(&miner).contains("refused"), "{}", down_reasons(&miner));
+    assert!(miner.down_reasons().contains("refused"), "{}", miner.down_reasons());
 }
 
 #[test]
@@ -111,13 +106,13 @@ fn wrong_tls_setting_is_named_in_both_directions() {
     });
     let mut miner = Miner::start(&["--pool", &alert, "--user", WALLET, "--retries", "1"]);
     assert_eq!(miner.wait_exit(30), Some(4));
-    assert!(down_reasons(&miner).contains("stratum+tls://"), "{}", down_reasons(&miner));
+    assert!(miner.down_reasons().contains("stratum+tls://"), "{}", miner.down_reasons());
 
     let pool = pool();
     let tls = format!("stratum+tls://{}", pool.addr());
     let mut miner = Miner::start(&["--pool", &tls, "--user", WALLET, "--retries", "1"]);
     assert_eq!(miner.wait_exit(60), Some(4));
-    assert!(down_reasons(&miner).to_lowercase().contains("tls"), "{}", down_reasons(&miner));
+    assert!(miner.down_reasons().to_lowercase().contains("tls"), "{}", miner.down_reasons());
 }
 
 #[test]
@@ -130,7 +125,7 @@ fn http_on_the_port_is_named() {
     });
     let mut miner = Miner::start(&["--pool", &http, "--user", WALLET, "--retries", "1"]);
     assert_eq!(miner.wait_exit(30), Some(4));
-    assert!(down_reasons(&miner).contains("HTTP/1.1"), "{}", down_reasons(&miner));
+    assert!(miner.down_reasons().contains("HTTP/1.1"), "{}", miner.down_reasons());
 }
 
 #[test]

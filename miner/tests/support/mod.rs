@@ -87,6 +87,15 @@ impl Miner {
         self.named("share").iter().filter(|share| share["verdict"] == "accepted").count()
     }
 
+    /// Why connections ended so far.
+    pub fn down_reasons(&self) -> String {
+        let downs = self.named("pool").into_iter().filter(|event| event["state"] == "down");
+        downs
+            .map(|event| event["text"].as_str().unwrap_or_default().to_owned())
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
     /// What was written to the error output so far.
     pub fn errors(&self) -> String {
         self.errors.lock().unwrap().clone()
