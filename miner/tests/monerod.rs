@@ -131,6 +131,11 @@ fn tls_with_the_nodes_own_certificate() {
         assert!(miner.down_reasons().contains(&format!("--tls-pin {pin}")), "{}", miner.down_reasons());
         assert_eq!(times(&miner, "logged-in"), 0);
 
+        let plain = solo("http://", &node);
+        let mut miner = Miner::start(&["--pool", &plain, "--user", WALLET, "--retries", "1"]);
+        assert_eq!(miner.wait_exit(60), Some(4), "{}", miner.down_reasons());
+        assert!(miner.down_reasons().contains("daemon+https://"), "{}", miner.down_reasons());
+
         let other = "ab".repeat(32);
         let mut miner =
             Miner::start(&["--pool", &url, "--user", WALLET, "--retries", "1", "--tls-pin", &other]);

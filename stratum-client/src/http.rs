@@ -83,6 +83,11 @@ pub enum HttpError {
     /// The connection ended before the answer.
     #[error("the node closed the connection without an answer")]
     Closed,
+    /// The same on a new connection that is not encrypted: what a server of TLS does when it hears plain text.
+    #[error(
+        "the node closed the connection without an answer; if it speaks TLS on this port, use daemon+https://"
+    )]
+    ClosedAtOnce,
     /// The connection broke.
     #[error("the connection to the node broke: {0}")]
     Network(String),
@@ -145,7 +150,10 @@ impl HttpClient {
                 outcome => return outcome,
             }
         }
-        self.on(self.connect(Auth::None).await?, request).await
+        match self.on(self.connect(Auth::None).await?, request).await {
+            Err(HttpError::Closed) if self.route.tls.is_none() => Err(HttpError::ClosedAtOnce),
+            outcome => outcome,
+        }
     }
 
     async fn on(&self, mut connection: Connection, request: &HttpRequest) -> Result<(u16, Bytes), HttpError> {

@@ -178,7 +178,7 @@ async fn a_kept_connection_that_ended_is_replaced() {
     // On a new connection it is an error.
     let address = node.serve(|_, _| String::new()).await;
     let error = ask(&self::client(&format!("daemon+http://{address}")), &post("1")).await.unwrap_err();
-    assert!(matches!(error, HttpError::Closed | HttpError::Network(_)), "{error:?}");
+    assert!(matches!(error, HttpError::ClosedAtOnce | HttpError::Network(_)), "{error:?}");
 }
 
 /// RFC 7616 3.4.1 with qop=auth, by another implementation of MD5.
