@@ -53,8 +53,8 @@ impl Wires {
 
     /// Mines until a share is accepted, then ends the miner and checks the sums of both sides.
     fn mines(&self, arguments: &[&str]) {
-        let mut miner = Miner::start(arguments);
-        miner.wait_accepted(1, 120);
+        let mut miner = Miner::start_pair(arguments);
+        miner.wait_accepted(1, 300);
         self.ends_well(miner);
     }
 
@@ -69,8 +69,8 @@ impl Wires {
     /// Is refused on the way, says these words, and no login reaches the pool.
     fn refused(&self, arguments: &[&str], words: &str) {
         let before = self.pool.stats();
-        let mut miner = Miner::start(&[arguments, &["--retries", "1"]].concat());
-        assert_eq!(miner.wait_exit(60), Some(4), "{}", miner.down_reasons());
+        let mut miner = Miner::start_pair(&[arguments, &["--retries", "1"]].concat());
+        assert_eq!(miner.wait_exit(120), Some(4), "{}", miner.down_reasons());
         assert!(miner.down_reasons().contains(words), "{}", miner.down_reasons());
         let after = self.pool.stats();
         assert_eq!(after.logins, before.logins, "{arguments:?}");
@@ -123,22 +123,22 @@ fn cut_off_and_taken_away_by_haproxy() {
     with_fixtures("cut_off_and_taken_away_by_haproxy", &PROGRAMS, || {
         let wires = Wires::start();
         let url = format!("stratum+tcp://{}", wires.fixture.get("HA_ADDRESS"));
-        let mut miner = Miner::start(&["--pool", &url, "--user", WALLET]);
-        miner.wait_accepted(1, 120);
+        let mut miner = Miner::start_pair(&["--pool", &url, "--user", WALLET]);
+        miner.wait_accepted(1, 300);
         let downs =
             |miner: &Miner| miner.named("pool").iter().filter(|event| event["state"] == "down").count();
 
         wires.balancer("shutdown sessions server s/a");
-        miner.wait("word of the cut", 60, |miner| downs(miner) == 1);
-        miner.wait_accepted(1, 120);
+        miner.wait("word of the cut", 120, |miner| downs(miner) == 1);
+        miner.wait_accepted(1, 300);
         assert_eq!(downs(&miner), 1, "{}", miner.down_reasons());
 
         wires.balancer("set server s/a state maint");
         wires.balancer("shutdown sessions server s/a");
         // The cut, and two tries at a balancer that takes connections and drops them.
-        miner.wait("tries in vain", 60, |miner| downs(miner) >= 4);
+        miner.wait("tries in vain", 120, |miner| downs(miner) >= 4);
         wires.balancer("set server s/a state ready");
-        miner.wait_accepted(1, 120);
+        miner.wait_accepted(1, 300);
         wires.ends_well(miner);
     });
 }

@@ -27,6 +27,11 @@ impl Miner {
         Self::start_with(&["--randomx-mode", "light", "--threads", "1", "--huge-pages", "off"], arguments)
     }
 
+    /// The same with two threads, which run on two processors: one of them may be busy with something else.
+    pub fn start_pair(arguments: &[&str]) -> Self {
+        Self::start_with(&["--randomx-mode", "light", "--threads", "2", "--huge-pages", "off"], arguments)
+    }
+
     /// Starts the binary with these arguments and no others than `--ui json`.
     pub fn start_with(base: &[&str], arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_rminer"))
