@@ -348,6 +348,7 @@ impl World {
                     CloseReason::Idle(_) => Mark::Idle,
                     CloseReason::LoginTimeout(_) => Mark::LoginTimeout,
                     CloseReason::NoJob(_) => Mark::NoJob,
+                    CloseReason::NothingToMine(_) => Mark::NothingToMine,
                     CloseReason::SlowLine(_) => Mark::SlowLine,
                     CloseReason::LongLine(_) => Mark::LongLine,
                     CloseReason::Flood => Mark::Flood,

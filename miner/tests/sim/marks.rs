@@ -23,7 +23,7 @@ marks! {
     // Jobs.
     NiceHash, RetargetSameWork, SameIdNewContent, OldWorkAgain, SeedChange, JobBeforeLogin, SpoiledJob, JobStorm,
     // Ends of connections, as the client names them.
-    Network, Connect, Idle, LoginTimeout, NoJob, SlowLine, LongLine, Flood, ShareTimeout, Protocol,
+    Network, Connect, Idle, LoginTimeout, NoJob, NothingToMine, SlowLine, LongLine, Flood, ShareTimeout, Protocol,
     PeerSpeaksTls, LoginRefused, Banned, AlgorithmRefused, SessionExpired, StaleShares, Redirected, Suspended,
     // Pools.
     ReconnectRefused, ReconnectFollowed, ReconnectIgnored, FailedOver, Returned, BanRest, Waiting, GaveUp,
