@@ -457,6 +457,7 @@ impl World {
         // Where there is another pool, a long wait keeps nobody from mining.
         let longest = if self.pools.len() > 1 { u64::MAX } else { 5 };
         let wait = self.rng.pick(&[0, 1, longest]);
+        self.pools[place].sent_away |= wait == u64::MAX;
         let port = self.rng.pick(&["3333", "\"4444\"", "0", "70000", "null"]);
         let params = match self.rng.below(4) {
             0 => "[]".to_owned(),

@@ -72,7 +72,7 @@ pub(crate) struct Pool {
     /// While down: whether tries to connect vanish in place of being refused.
     pub(crate) silent_when_down: bool,
     pub(crate) difficulty: u64,
-    /// Whether it ever said what a client rests ten minutes for.
+    /// Whether it ever said what a client stays away for: a minute, or ten.
     pub(crate) sent_away: bool,
     /// Whether it closed on a keepalive or refused one, which may end keepalives for good.
     pub(crate) broke_keepalive: bool,
