@@ -14,7 +14,10 @@ use support::{Miner, WALLET, assert_sums, resident_mib};
 /// A pool whose shares come about one a second from a single thread in light mode.
 fn pool_with(profile: Profile) -> LocalPool {
     let difficulty = DifficultyConfig { start: 4, ..DifficultyConfig::default() };
-    LocalPool::spawn_thread(PoolConfig { difficulty, ..PoolConfig::with_profile(profile) }).unwrap()
+    // A pool that owes answers and says nothing else for 20 s counts as dead; one is meant to be slow only.
+    let job_interval = Duration::from_secs(10);
+    let config = PoolConfig { difficulty, job_interval, ..PoolConfig::with_profile(profile) };
+    LocalPool::spawn_thread(config).unwrap()
 }
 
 fn pool() -> LocalPool {
