@@ -97,6 +97,8 @@ fn pool_config() -> PoolConfig {
     PoolConfig {
         difficulty: DifficultyConfig {
             start: FIRST_DIFFICULTY,
+            // No share comes while the dataset is built; that must not make the first ones worthless.
+            min: FIRST_DIFFICULTY / 2,
             share_interval: Some(SHARE_EVERY),
             ..DifficultyConfig::default()
         },

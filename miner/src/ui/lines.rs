@@ -144,17 +144,18 @@ impl Lines {
     fn notice(&mut self, notice: &Notice) -> io::Result<()> {
         match notice {
             Notice::DatasetProgress { device, done_percent } => {
+                // A new job interrupts the filling, which then goes on from where it was: no news.
                 let quarter = done_percent / 25;
-                if quarter == self.last_percent / 25 {
+                if quarter <= self.last_percent / 25 || quarter == 4 {
                     return Ok(());
                 }
                 self.last_percent = *done_percent;
-                if quarter == 0 || quarter == 4 {
-                    return Ok(());
-                }
                 self.line(device, &format!("dataset {done_percent} %"))
             }
-            Notice::DatasetReady(ready) => self.line(&ready.device, &ready_text(ready)),
+            Notice::DatasetReady(ready) => {
+                self.last_percent = 0;
+                self.line(&ready.device, &ready_text(ready))
+            }
             Notice::Warning(problem) => self.problem(problem),
         }
     }
