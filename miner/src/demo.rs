@@ -1,6 +1,5 @@
 //! A pool of our own on loopback: to see the whole program work without anybody else, and to test miners.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use crate::config::Settings;
 use crate::exit::Exit;
 use crate::mine::{mine, stop_signal};
 use crate::problem::Problem;
+use crate::ui::say;
 
 /// Shares of the demo pool start so easy that any machine finds some at once.
 const FIRST_DIFFICULTY: u64 = 200;
@@ -36,15 +36,15 @@ pub fn demo(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
     let credentials = Credentials { user: USER.into(), pass: "x".into(), rig_id: None };
     let client_pool = ClientPool::new(url, credentials, settings.algorithm);
     let settings = Settings { pools: vec![client_pool], ..settings.clone() };
-    println!("This is a demonstration: a pool in this process on {address}, which checks every share.");
-    println!(
+    say!("This is a demonstration: a pool in this process on {address}, which checks every share.");
+    say!(
         "Nothing is connected to, and nothing is earned. To mine: rminer --algo randomx --pool HOST:PORT --user WALLET\n"
     );
     let exit = mine(&settings)?;
     let stats = pool.stats();
     pool.stop();
     if !settings.dry_run {
-        println!("The pool's own count: {}", describe(&stats));
+        say!("The pool's own count: {}", describe(&stats));
     }
     Ok(exit)
 }
@@ -55,11 +55,8 @@ pub fn demo(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
 /// What keeps it from starting.
 pub fn serve(listen: SocketAddr) -> Result<Exit, (Problem, Exit)> {
     let mut pool = start(LocalPoolConfig { listen, ..LocalPoolConfig::from(pool_config()) })?;
-    println!(
-        "A validating pool for tests listens on {}. It takes any login; a miner joins with",
-        pool.addr()
-    );
-    println!("  rminer --algo randomx --pool stratum+tcp://{} --user {USER}", pool.addr());
+    say!("A validating pool for tests listens on {}. It takes any login; a miner joins with", pool.addr());
+    say!("  rminer --algo randomx --pool stratum+tcp://{} --user {USER}", pool.addr());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -73,14 +70,12 @@ pub fn serve(listen: SocketAddr) -> Result<Exit, (Problem, Exit)> {
             }
             let now = describe(&pool.stats());
             if now != last {
-                println!("{now}");
-                // A reader that is gone does not stop a pool that others use.
-                let _gone = std::io::stdout().flush();
+                say!("{now}");
                 last = now;
             }
         }
     });
-    println!("Stopped: {}", describe(&pool.stats()));
+    say!("Stopped: {}", describe(&pool.stats()));
     pool.stop();
     Ok(Exit::Done)
 }

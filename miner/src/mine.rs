@@ -18,7 +18,7 @@ use crate::devices::{DeviceError, Notice, NoticeSink, cpu};
 use crate::engine::{Patience, RunOptions, run};
 use crate::exit::Exit;
 use crate::problem::Problem;
-use crate::ui::{Viewer, screen};
+use crate::ui::{Viewer, say, say_error, screen};
 
 /// Notices of devices that may wait; what is beyond is dropped, since devices must not wait for screens.
 const MAX_NOTICES: usize = 256;
@@ -152,7 +152,7 @@ fn show_traffic(pool: usize, direction: Direction, bytes: &[u8]) {
         Direction::In => "<",
     };
     for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        eprintln!("{} pool {} {arrow} {}", local_time(), pool + 1, without_password(line));
+        say_error!("{} pool {} {arrow} {}", local_time(), pool + 1, without_password(line));
     }
 }
 
@@ -167,7 +167,7 @@ fn without_password(line: &[u8]) -> String {
 /// What will happen, before it happens. Shown in every mode: this program is never silent about what it does.
 fn banner(settings: &Settings, setup: &cpu::CpuSetup, pools: &[String]) {
     for warning in &settings.warnings {
-        eprintln!("{warning}");
+        say_error!("{warning}");
     }
     if settings.ui == UiKind::Json {
         let fields = serde_json::json!({
@@ -180,17 +180,17 @@ fn banner(settings: &Settings, setup: &cpu::CpuSetup, pools: &[String]) {
             "threads": setup.sources.len(),
             "engine": setup.engine,
         });
-        println!("{fields}");
+        say!("{fields}");
         return;
     }
-    println!("rminer {:<60} no fee, pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
-    println!("  cpu      {}", setup.topology.model);
-    println!("  mine     {} with {} threads, {}", settings.algorithm.name, setup.sources.len(), setup.engine);
+    say!("rminer {:<60} no fee, pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
+    say!("  cpu      {}", setup.topology.model);
+    say!("  mine     {} with {} threads, {}", settings.algorithm.name, setup.sources.len(), setup.engine);
     for (number, (pool, name)) in settings.pools.iter().zip(pools).enumerate() {
         let role = if number == 0 { "" } else { "   fall-back" };
-        println!("  pool {:<3} {name}   {}{role}", number + 1, shorten(&pool.credentials.user));
+        say!("  pool {:<3} {name}   {}{role}", number + 1, shorten(&pool.credentials.user));
     }
-    println!("  stop     Ctrl-C");
+    say!("  stop     Ctrl-C");
 }
 
 /// Wallets are public, but not everybody needs to read them over a shoulder.

@@ -13,6 +13,24 @@ use crate::engine::{Happening, Snapshot};
 pub use units::{count, duration, hashrate, percent};
 pub use viewer::Viewer;
 
+/// As `println!`, for a reader that may be gone: that ends no miner.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _gone = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
+/// As [`say`], on the error output.
+macro_rules! say_error {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _gone = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+
+pub(crate) use {say, say_error};
+
 /// Shows what happens. An error means that nobody can see it any more.
 pub trait Screen {
     /// Something happened.
