@@ -147,7 +147,7 @@ impl Core {
     /// Something from a worker.
     pub fn on_report(&mut self, now: Instant, report: Report, pool: &mut dyn Submit) {
         match report {
-            Report::Ready { worker } => self.crew_event(self.crew.ready(worker)),
+            Report::Ready { worker } => self.crew_event(CrewEvent::Ready(worker)),
             Report::Ended { worker, life, error } => {
                 if let Some(event) = self.crew.ended(now, worker, life, error) {
                     self.crew_event(event);

@@ -118,11 +118,6 @@ impl Crew {
         events
     }
 
-    /// A worker's device is open.
-    pub fn ready(&self, worker: u16) -> CrewEvent {
-        CrewEvent::Ready(worker)
-    }
-
     /// A worker's thread has ended.
     pub fn ended(
         &mut self,
