@@ -8,12 +8,18 @@ mod hex;
 #[cfg(feature = "randomx")]
 pub mod randomx;
 pub mod registry;
+pub mod sha256d;
 mod target;
+mod template;
 mod work;
 
 pub use hex::{HexError, decode_hex, decode_hex_array, encode_hex};
-pub use registry::{Algorithm, Reference, Unavailable};
+pub use registry::{Algorithm, Family, Reference, Unavailable};
 #[doc(hidden)]
 pub use target::fuzz_target;
 pub use target::{Hash, Target, TargetError};
-pub use work::{MAX_BLOB_BYTES, NonceField, Template, Work, WorkError, WorkKey};
+pub use template::{
+    HEADER_BYTES, HeaderTemplate, MAX_BRANCH, MAX_COINBASE_BYTES, MAX_EXTRANONCE2_BYTES, Template,
+    TemplateKey,
+};
+pub use work::{MAX_BLOB_BYTES, NonceField, Work, WorkError, WorkKey};

@@ -18,6 +18,15 @@ pub trait Reference: Send {
     fn hash(&mut self, work: &Work, nonce: u64) -> Result<Hash, Unavailable>;
 }
 
+/// Which kin of coins an algorithm belongs to: how their pools and nodes speak, and how their addresses look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// Bitcoin and what descends from it.
+    Bitcoin,
+    /// Monero and what descends from it.
+    Monero,
+}
+
 /// A proof of work that rminer knows.
 #[derive(Debug)]
 pub struct Algorithm {
@@ -27,6 +36,8 @@ pub struct Algorithm {
     pub aliases: &'static [&'static str],
     /// Name in pool messages, first the one that we send.
     pub wire_names: &'static [&'static str],
+    /// How pools and nodes of its coins speak.
+    pub family: Family,
     /// Coins that use it, for lists and help.
     pub coins: &'static [&'static str],
     /// Test vectors as JSON; the file explains itself in `_comment`.
@@ -48,13 +59,25 @@ pub const RANDOMX: Algorithm = Algorithm {
     name: "randomx",
     aliases: &["rx", "rx/0", "randomx/0", "rx0", "random-x", "monero", "xmr"],
     wire_names: &["rx/0", "randomx/0", "randomx", "rx"],
+    family: Family::Monero,
     coins: &["Monero (XMR)", "Zephyr (ZEPH)", "Townforge (TF)"],
     vectors: include_str!("../vectors/randomx.json"),
     reference: randomx_reference,
 };
 
+/// SHA-256d as Bitcoin uses it.
+pub const SHA256D: Algorithm = Algorithm {
+    name: "sha256d",
+    aliases: &["sha-256d", "sha256", "sha-256", "sha256asicboost", "bitcoin", "btc", "bch", "bsv"],
+    wire_names: &["sha256d", "sha256"],
+    family: Family::Bitcoin,
+    coins: &["Bitcoin (BTC)", "Bitcoin Cash (BCH)", "Bitcoin SV (BSV)", "DigiByte (DGB)"],
+    vectors: include_str!("../vectors/sha256d.json"),
+    reference: || Ok(Box::new(crate::sha256d::ScalarReference)),
+};
+
 /// Every algorithm, in the order of lists.
-pub const ALGORITHMS: &[&Algorithm] = &[&RANDOMX];
+pub const ALGORITHMS: &[&Algorithm] = &[&SHA256D, &RANDOMX];
 
 /// The algorithm that a user means by `name`; letter case and surrounding spaces do not matter.
 pub fn find(name: &str) -> Option<&'static Algorithm> {

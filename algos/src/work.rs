@@ -1,7 +1,6 @@
 //! Work: a blob with the place of its nonce.
 
 use std::fmt;
-use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -37,6 +36,9 @@ pub enum WorkError {
         /// Value of the fixed bits.
         fixed: u64,
     },
+    /// Version rolling where it cannot be.
+    #[error("the version bits {0:#010x} cannot be rolled in this blob")]
+    VersionMask(u32),
 }
 
 /// Where the nonce lies in a blob and which part of it the miner may choose.
@@ -79,12 +81,27 @@ impl NonceField {
     }
 }
 
+/// Most version bits that are rolled: BIP 323 leaves 24 to miners.
+const MAX_VERSION_BITS: u32 = 24;
+/// Versions that neighbouring counters cover, as a power of two: kernels that hash four headers with one message
+/// schedule want the same nonce of four versions at once.
+const MAX_LANE_BITS: u32 = 2;
+
 /// What a device hashes: a blob with a hole for the nonce, and for RandomX the seed of the dataset.
+///
+/// A Bitcoin header may leave some bits of its version to the miner as well ([`Work::with_version_mask`]). The
+/// *whole nonce* of such work has the header's nonce in its low bits and above them the number of the version, as
+/// [`Work::nonce`] puts them together. Counters run through versions and nonces in an order of their own:
+///
+/// ```text
+/// counter = | high bits of the version's number | nonce | lane: its low bits, at most two |
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Work {
     blob: Box<[u8]>,
     nonce: NonceField,
     seed: Option<[u8; 32]>,
+    version_mask: u32,
 }
 
 impl Work {
@@ -97,10 +114,27 @@ impl Work {
             return Err(WorkError::TooLong(blob.len()));
         }
         nonce.check(blob.len())?;
-        let mut work = Self { blob: blob.into(), nonce, seed };
+        let mut work = Self { blob: blob.into(), nonce, seed, version_mask: 0 };
         let start = usize::from(nonce.offset);
         work.blob[start..start + usize::from(nonce.len)].fill(0);
         Ok(work)
+    }
+
+    /// The same work with the version bits of `mask` left to the miner, as BIP 310 and BIP 320 have it. The
+    /// version is the blob's first four bytes, little-endian; its bits inside the mask are cleared.
+    ///
+    /// # Errors
+    /// [`WorkError::VersionMask`] when the nonce begins inside the version or is wider than four bytes, or when
+    /// more than 24 bits are to be rolled.
+    pub fn with_version_mask(mut self, mask: u32) -> Result<Self, WorkError> {
+        if self.nonce.offset < 4 || self.nonce.len > 4 || mask.count_ones() > MAX_VERSION_BITS {
+            return Err(WorkError::VersionMask(mask));
+        }
+        for (byte, mask) in self.blob.iter_mut().zip(mask.to_le_bytes()) {
+            *byte &= !mask;
+        }
+        self.version_mask = mask;
+        Ok(self)
     }
 
     /// The blob with zeros in place of the nonce.
@@ -113,12 +147,65 @@ impl Work {
         self.nonce
     }
 
+    /// Bits of the version that are rolled; 0 for none.
+    pub fn version_mask(&self) -> u32 {
+        self.version_mask
+    }
+
+    /// Low bits of a counter that choose among neighbouring versions: 0 to 2.
+    pub fn lane_bits(&self) -> u32 {
+        self.version_mask.count_ones().min(MAX_LANE_BITS)
+    }
+
+    /// The last counter; the space has one more value than that.
+    pub fn last_counter(&self) -> u64 {
+        let bits = u32::from(self.nonce.free_bits) + self.version_mask.count_ones();
+        u64::MAX >> (64 - bits)
+    }
+
+    /// The whole nonce of a counter in `0 ..= last_counter()`.
+    pub fn nonce(&self, counter: u64) -> u64 {
+        if self.version_mask == 0 {
+            return self.nonce.nonce(counter);
+        }
+        let (lane_bits, free_bits) = (self.lane_bits(), u32::from(self.nonce.free_bits));
+        let lane = counter & ((1 << lane_bits) - 1);
+        let number = (counter >> (lane_bits + free_bits)) << lane_bits | lane;
+        self.nonce.nonce(counter >> lane_bits) | number << self.version_shift()
+    }
+
+    /// Number of the version in a whole nonce; 0 where versions are not rolled.
+    pub fn version_number(&self, nonce: u64) -> u32 {
+        if self.version_mask == 0 {
+            return 0;
+        }
+        u32::try_from(nonce >> self.version_shift()).unwrap_or(u32::MAX)
+    }
+
+    /// The rolled bits, in place, of the version of this number.
+    pub fn version_bits(&self, number: u32) -> u32 {
+        let (mut mask, mut number, mut bits) = (self.version_mask, number, 0);
+        while mask != 0 {
+            let lowest = mask & mask.wrapping_neg();
+            if number & 1 == 1 {
+                bits |= lowest;
+            }
+            mask ^= lowest;
+            number >>= 1;
+        }
+        bits
+    }
+
+    fn version_shift(&self) -> u32 {
+        8 * u32::from(self.nonce.len)
+    }
+
     /// Key of the RandomX dataset; none for other algorithms.
     pub fn seed(&self) -> Option<&[u8; 32]> {
         self.seed.as_ref()
     }
 
-    /// Writes `nonce` (whole, fixed bits included) into `blob`, a copy of [`Work::blob`].
+    /// Writes `nonce` (whole: fixed bits and the version's number included) into `blob`, a copy of [`Work::blob`].
     ///
     /// # Panics
     /// When `blob` is shorter than this work's blob.
@@ -126,6 +213,12 @@ impl Work {
         let start = usize::from(self.nonce.offset);
         let len = usize::from(self.nonce.len);
         blob[start..start + len].copy_from_slice(&nonce.to_le_bytes()[..len]);
+        if self.version_mask != 0 {
+            let bits = self.version_bits(self.version_number(nonce)).to_le_bytes();
+            for ((byte, base), bits) in blob.iter_mut().zip(&self.blob).zip(bits) {
+                *byte = base | bits;
+            }
+        }
     }
 
     /// The blob with `nonce` in place: what is hashed.
@@ -147,6 +240,7 @@ impl Work {
         bytes.extend_from_slice(&self.nonce.offset.to_le_bytes());
         bytes.extend_from_slice(&[self.nonce.len, self.nonce.free_bits]);
         bytes.extend_from_slice(&self.nonce.fixed.to_le_bytes());
+        bytes.extend_from_slice(&self.version_mask.to_le_bytes());
         bytes.extend_from_slice(self.seed.as_ref().map_or(&[][..], |seed| &seed[..]));
         WorkKey(bytes.into())
     }
@@ -158,6 +252,7 @@ impl fmt::Debug for Work {
             .field("blob", &encode_hex(&self.blob))
             .field("nonce", &self.nonce)
             .field("seed", &self.seed.as_ref().map(|seed| encode_hex(seed)))
+            .field("version_mask", &format_args!("{:#010x}", self.version_mask))
             .finish()
     }
 }
@@ -166,26 +261,16 @@ impl fmt::Debug for Work {
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WorkKey(Box<[u8]>);
 
-impl fmt::Debug for WorkKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WorkKey({}..)", encode_hex(&self.0[..self.0.len().min(8)]))
+impl WorkKey {
+    /// The content as bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
-/// Yields work; a template with more freedom than the nonce yields another piece for each roll.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Template {
-    /// The pool gave the whole blob; there is nothing to roll.
-    Fixed(Arc<Work>),
-}
-
-impl Template {
-    /// The work of roll number `roll`, counted from 0; `None` when the template is exhausted.
-    pub fn work(&self, roll: u64) -> Option<Arc<Work>> {
-        match self {
-            Self::Fixed(work) => (roll == 0).then(|| Arc::clone(work)),
-        }
+impl fmt::Debug for WorkKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WorkKey({}..)", encode_hex(&self.0[..self.0.len().min(8)]))
     }
 }
 
@@ -232,5 +317,37 @@ mod tests {
         assert_ne!(Work::new(&blob, field(39, 4, 1 << 24, 24), Some([1; 32])).unwrap().key(), work.key());
         blob[0] = 1;
         assert_ne!(Work::new(&blob, field(39, 4, 0, 32), Some([1; 32])).unwrap().key(), work.key());
+    }
+
+    #[test]
+    fn rolled_versions_and_nonces_are_covered_once() {
+        let mut blob = [0xFF; 80];
+        let mask = 0b1101_0000_0000;
+        let field = NonceField { offset: 76, len: 4, fixed: 0xAA00_0000, free_bits: 4 };
+        let work = Work::new(&blob, field, None).unwrap().with_version_mask(mask).unwrap();
+        assert_eq!((work.lane_bits(), work.last_counter()), (2, 127));
+        let mut seen = std::collections::BTreeSet::new();
+        for counter in 0..=work.last_counter() {
+            let nonce = work.nonce(counter);
+            work.write_nonce(&mut blob, nonce);
+            assert_eq!(blob[..], work.blob_with(nonce)[..], "an earlier version leaves nothing behind");
+            let version = u32::from_le_bytes([blob[0], blob[1], blob[2], blob[3]]);
+            assert_eq!(version | mask, u32::MAX);
+            assert_eq!(version & mask, work.version_bits(work.version_number(nonce)));
+            assert_eq!(&blob[77..], [0, 0, 0xAA]);
+            seen.insert((version, blob[76]));
+        }
+        assert_eq!(seen.len(), 128);
+        // Four neighbours share their nonce.
+        assert_eq!(work.nonce(5) & 0xFF, 1);
+        assert_eq!(
+            (4..8).map(|counter| work.version_number(work.nonce(counter))).collect::<Vec<_>>(),
+            [0, 1, 2, 3]
+        );
+        assert_ne!(work.key(), Work::new(&work.blob, field, None).unwrap().key());
+        assert!(Work::new(&blob, field, None).unwrap().with_version_mask(u32::MAX).is_err());
+        assert!(
+            Work::new(&blob, super::tests::field(2, 4, 0, 32), None).unwrap().with_version_mask(1).is_err()
+        );
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rminer_algos::{Work, WorkKey};
 
@@ -12,23 +12,40 @@ use rminer_algos::{Work, WorkKey};
 /// find the same shares again.
 pub const KEPT: usize = 64;
 
+/// Ranges that broken devices gave back and nobody has taken yet; there are not more workers than that.
+const MAX_RETURNED: usize = 1024;
+
 /// Position in the nonce space of one piece of work, shared by all workers on it.
 #[derive(Debug)]
 pub struct Lease {
     next: AtomicU64,
     last: u64,
+    returned: Mutex<Vec<Range<u64>>>,
+    /// Length of `returned`, so that nobody takes the lock for nothing.
+    returns: AtomicUsize,
 }
 
 impl Lease {
     /// The whole space of `work`.
     pub fn new(work: &Work) -> Self {
-        Self { next: AtomicU64::new(0), last: work.nonce_field().last_counter() }
+        Self {
+            next: AtomicU64::new(0),
+            last: work.last_counter(),
+            returned: Mutex::default(),
+            returns: AtomicUsize::new(0),
+        }
     }
 
     /// The next `count` counters, or what is left of the space; `None` when nothing is left. Counters that a
     /// worker takes and does not hash are not handed out again. The very last counter of a 64-bit space is
     /// never handed out, since the end of its range could not be said.
     pub fn take(&self, count: u64) -> Option<Range<u64>> {
+        if count > 0
+            && self.returns.load(Ordering::Acquire) > 0
+            && let Some(range) = self.take_returned(count)
+        {
+            return Some(range);
+        }
         let end = self.last.saturating_add(1);
         let taken = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
             (next < end && count > 0).then(|| next.saturating_add(count).min(end))
@@ -36,9 +53,29 @@ impl Lease {
         taken.ok().map(|start| start..start.saturating_add(count).min(end))
     }
 
+    /// Takes back what a device was lent and did not hash because it broke.
+    pub fn give_back(&self, range: Range<u64>) {
+        let mut returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner);
+        if !range.is_empty() && returned.len() < MAX_RETURNED {
+            returned.push(range);
+        }
+        self.returns.store(returned.len(), Ordering::Release);
+    }
+
     /// Whether nothing is left.
     pub fn is_exhausted(&self) -> bool {
-        self.next.load(Ordering::Relaxed) > self.last
+        self.next.load(Ordering::Relaxed) > self.last && self.returns.load(Ordering::Acquire) == 0
+    }
+
+    fn take_returned(&self, count: u64) -> Option<Range<u64>> {
+        let mut returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner);
+        let range = returned.pop()?;
+        let end = range.start.saturating_add(count).min(range.end);
+        if end < range.end {
+            returned.push(end..range.end);
+        }
+        self.returns.store(returned.len(), Ordering::Release);
+        Some(range.start..end)
     }
 }
 
@@ -108,6 +145,20 @@ mod tests {
         assert_eq!(lease.take(u64::MAX - 1), Some(0..u64::MAX - 1));
         assert_eq!(lease.take(10), Some(u64::MAX - 1..u64::MAX));
         assert_eq!(lease.take(10), None);
+    }
+
+    #[test]
+    fn what_is_given_back_is_handed_out_again() {
+        let lease = Lease::new(&work(0, 8));
+        assert_eq!(lease.take(256), Some(0..256));
+        assert!(lease.is_exhausted());
+        lease.give_back(16..40);
+        lease.give_back(50..50);
+        assert!(!lease.is_exhausted());
+        assert_eq!(lease.take(20), Some(16..36));
+        assert_eq!(lease.take(20), Some(36..40));
+        assert!(lease.is_exhausted());
+        assert_eq!(lease.take(20), None);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! What the workers mine now. Pure: jobs, pauses and reports in, assignments out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use rminer_algos::Work;
+use rminer_algos::{TemplateKey, Work};
 use rminer_stratum::Job;
 
-use super::cursor::{Cursors, Lease};
+use super::cursor::{Cursors, KEPT, Lease};
 
 /// A piece of work as workers get it.
 #[derive(Debug, Clone)]
@@ -27,6 +27,9 @@ pub struct Scheduler {
     cursors: Cursors,
     job: Option<Arc<Job>>,
     roll: u64,
+    /// How far templates of late were rolled, by their content; most recent last. A pool that repeats a job
+    /// must not have it mined from its first roll again.
+    rolls: VecDeque<(TemplateKey, u64)>,
     current: Option<Arc<Assignment>>,
     pauses: BTreeSet<&'static str>,
 }
@@ -34,13 +37,17 @@ pub struct Scheduler {
 impl Scheduler {
     /// A new job replaces the old one at once.
     pub fn job(&mut self, job: Arc<Job>) -> Option<Arc<Assignment>> {
+        self.keep_roll();
+        let key = job.template.key();
+        let known = self.rolls.iter().find(|(known, _)| *known == key);
+        self.roll = known.map_or(0, |(_, roll)| *roll);
         self.job = Some(job);
-        self.roll = 0;
         self.assign()
     }
 
     /// There is nothing to mine any more.
     pub fn no_job(&mut self) {
+        self.keep_roll();
         self.job = None;
         self.current = None;
     }
@@ -54,7 +61,12 @@ impl Scheduler {
             return self.current.clone();
         }
         self.roll += 1;
-        self.assign()
+        let next = self.assign();
+        if next.is_none() {
+            // The last roll stays the position, whose empty lease says so again should the job be repeated.
+            self.roll -= 1;
+        }
+        next
     }
 
     /// Stops mining for `reason` until [`Scheduler::resume`] with the same reason.
@@ -79,6 +91,16 @@ impl Scheduler {
         self.job.as_ref()
     }
 
+    fn keep_roll(&mut self) {
+        let Some(job) = self.job.as_ref().filter(|_| self.roll > 0) else { return };
+        let key = job.template.key();
+        self.rolls.retain(|(known, _)| *known != key);
+        if self.rolls.len() == KEPT {
+            self.rolls.pop_front();
+        }
+        self.rolls.push_back((key, self.roll));
+    }
+
     fn assign(&mut self) -> Option<Arc<Assignment>> {
         self.current = None;
         if !self.pauses.is_empty() {
@@ -96,8 +118,8 @@ impl Scheduler {
 mod tests {
     use std::time::Instant;
 
-    use rminer_algos::registry::RANDOMX;
-    use rminer_algos::{NonceField, Target, Template};
+    use rminer_algos::registry::{RANDOMX, SHA256D};
+    use rminer_algos::{HeaderTemplate, NonceField, Target, Template};
     use rminer_stratum::{JobKey, Supersede};
 
     use super::*;
@@ -144,6 +166,38 @@ mod tests {
         let third = scheduler.job(job(3, 0, 4)).unwrap();
         assert_eq!(third.lease.take(1), None);
         assert!(scheduler.exhausted(&third).is_none());
+    }
+
+    #[test]
+    fn a_repeated_template_is_rolled_on() {
+        let header = |seq: u64, time: u32| {
+            let template = HeaderTemplate {
+                version: 0,
+                previous: [0; 32],
+                coinbase_prefix: [].into(),
+                coinbase_suffix: [].into(),
+                extranonce2_len: 1,
+                extranonce2_first: 0,
+                branch: [].into(),
+                time,
+                time_slack_s: 0,
+                bits: 0,
+                version_mask: 0,
+            };
+            let template = Template::Header(Arc::new(template));
+            Arc::new(Job { template, algorithm: &SHA256D, ..(*job(seq, 0, 32)).clone() })
+        };
+        let mut scheduler = Scheduler::default();
+        let mut assignment = scheduler.job(header(1, 7)).unwrap();
+        for roll in 1..=3 {
+            assignment.lease.take(1 << 32).unwrap();
+            assignment = scheduler.exhausted(&assignment).unwrap();
+            assert_eq!(assignment.roll, roll);
+        }
+        assert_eq!(scheduler.job(header(2, 8)).unwrap().roll, 0, "another time is other work");
+        assert_eq!(scheduler.job(header(3, 7)).unwrap().roll, 3);
+        scheduler.no_job();
+        assert_eq!(scheduler.job(header(4, 7)).unwrap().roll, 3);
     }
 
     #[test]

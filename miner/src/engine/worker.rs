@@ -213,7 +213,14 @@ impl Body {
                 left = range;
             }
             self.pulse.beat(Doing::Hashing);
-            let done = device.scan(left.clone(), interrupt, &mut found)?;
+            let done = match device.scan(left.clone(), interrupt, &mut found) {
+                Ok(done) => done,
+                Err(error) => {
+                    // Another worker, or this one when it is open again, does what was not done.
+                    assignment.lease.give_back(left);
+                    return Err(error);
+                }
+            };
             self.meter.add(done);
             left.start = left.start.saturating_add(done).min(left.end);
             for Found { nonce, hash } in found.drain(..) {

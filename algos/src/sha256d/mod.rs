@@ -1,0 +1,6 @@
+//! SHA-256d, Bitcoin's proof of work: SHA-256 of the SHA-256 of an 80-byte header.
+
+mod reference;
+
+pub(crate) use self::reference::ScalarReference;
+pub use self::reference::{sha256, sha256d};

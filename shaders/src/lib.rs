@@ -1,0 +1,1 @@
+//! Compute kernels for GPUs: their generator, and what runs them through wgpu.
