@@ -3,4 +3,4 @@
 mod reference;
 
 pub(crate) use self::reference::ScalarReference;
-pub use self::reference::{sha256, sha256d};
+pub use self::reference::{INITIAL, ROUND, compress, sha256, sha256d};

@@ -4,12 +4,12 @@ use crate::registry::{Reference, Unavailable};
 use crate::{Hash, Work};
 
 /// Initial hash value (FIPS 180-4, 5.3.3).
-pub(crate) const INITIAL: [u32; 8] =
+pub const INITIAL: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
 /// Round constants (FIPS 180-4, 4.2.2).
 #[rustfmt::skip]
-pub(crate) const ROUND: [u32; 64] = [
+pub const ROUND: [u32; 64] = [
     0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5, 0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5,
     0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3, 0x72be_5d74, 0x80de_b1fe, 0x9bdc_06a7, 0xc19b_f174,
     0xe49b_69c1, 0xefbe_4786, 0x0fc1_9dc6, 0x240c_a1cc, 0x2de9_2c6f, 0x4a74_84aa, 0x5cb0_a9dc, 0x76f9_88da,
@@ -21,7 +21,7 @@ pub(crate) const ROUND: [u32; 64] = [
 ];
 
 /// One application of the compression function to a 64-byte block.
-pub(crate) fn compress(state: &mut [u32; 8], block: &[u8; 64]) {
+pub fn compress(state: &mut [u32; 8], block: &[u8; 64]) {
     let mut schedule = [0u32; 64];
     for (word, bytes) in schedule.iter_mut().zip(block.chunks_exact(4)) {
         *word = bytes.iter().fold(0, |word, byte| word << 8 | u32::from(*byte));
