@@ -82,7 +82,7 @@ impl NonceField {
 }
 
 /// Most version bits that are rolled: BIP 323 leaves 24 to miners.
-const MAX_VERSION_BITS: u32 = 24;
+pub const MAX_VERSION_BITS: u32 = 24;
 /// Versions that neighbouring counters cover, as a power of two: kernels that hash four headers with one message
 /// schedule want the same nonce of four versions at once.
 const MAX_LANE_BITS: u32 = 2;

@@ -81,6 +81,9 @@ pub enum ClientError {
         /// How.
         fault: PoolConfigError,
     },
+    /// A protocol that is known by name but not spoken yet.
+    #[error("{0} is not in this version of rminer")]
+    NotInThisVersion(&'static str),
     /// The system gives no random numbers.
     #[error("this system gives no random numbers")]
     NoRandom,

@@ -4,15 +4,19 @@
 //! leaves open. Secrets are [`SecretString`]s and never appear in `Debug`, `Display` or an error.
 
 mod authority;
+mod bitcoin;
 mod proxy;
 mod tls;
 mod url;
 
-use rminer_algos::Algorithm;
+use rminer_algos::{Algorithm, Family};
 use secrecy::SecretString;
 use thiserror::Error;
 
 pub use authority::{Host, Login};
+pub use bitcoin::{
+    ApplyExtranonce, BitcoinOptions, DEFAULT_VERSION_MASK, RESERVED_VERSION_BITS, VersionBits,
+};
 pub use proxy::{Proxy, ProxyError};
 pub use tls::{PinError, TlsPolicy};
 pub use url::{PoolUrl, Protocol, Transport, UrlError, redact_url};
@@ -69,6 +73,8 @@ pub struct PoolConfig {
     pub keepalive: Toggle,
     /// Whether a part of the nonce belongs to the pool.
     pub nicehash: Toggle,
+    /// What only a Bitcoin pool is asked.
+    pub bitcoin: BitcoinOptions,
     /// What to do when the pool sends us elsewhere.
     pub redirect: RedirectPolicy,
     /// What is mined there.
@@ -90,12 +96,25 @@ pub enum PoolConfigError {
         /// The host.
         host: String,
     },
+    /// A node of one family of coins and an algorithm of another.
+    #[error("{url} is {node}, and {algorithm} is not mined there")]
+    NodeOfAnotherFamily {
+        /// The node, redacted.
+        url: String,
+        /// What it is.
+        node: &'static str,
+        /// What is to be mined.
+        algorithm: &'static str,
+        /// What to write instead.
+        help: &'static str,
+    },
 }
 
 impl PoolConfigError {
     /// What the user can do about it.
     pub fn help(&self) -> &'static str {
         match self {
+            Self::NodeOfAnotherFamily { help, .. } => help,
             Self::TlsSettingWithoutTls { .. } => {
                 "write the pool as stratum+tls://HOST:PORT, or leave the TLS settings out"
             }
@@ -114,6 +133,7 @@ impl PoolConfig {
             proxy: None,
             keepalive: Toggle::Auto,
             nicehash: Toggle::Auto,
+            bitcoin: BitcoinOptions::default(),
             redirect: RedirectPolicy::SameHost,
             algorithm,
         }
@@ -128,14 +148,31 @@ impl PoolConfig {
         if self.proxy.is_none() && self.url.host().is_onion() {
             found.push(PoolConfigError::OnionWithoutProxy { host: self.url.host().to_string() });
         }
+        found.extend(self.wrong_node());
         found
+    }
+
+    fn wrong_node(&self) -> Option<PoolConfigError> {
+        let (node, help) = match (self.url.protocol(), self.algorithm.family) {
+            (Protocol::Monerod, Family::Bitcoin) => (
+                "a Monero node",
+                "write a Bitcoin node as gbt+http://HOST:PORT, or choose another algorithm with --algo",
+            ),
+            (Protocol::Gbt, Family::Monero) => (
+                "a Bitcoin node",
+                "write a Monero node as daemon+http://HOST:PORT, or choose another algorithm with --algo",
+            ),
+            _ => return None,
+        };
+        let (url, algorithm) = (self.url.to_string(), self.algorithm.name);
+        Some(PoolConfigError::NodeOfAnotherFamily { url, node, algorithm, help })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rminer_algos::registry::RANDOMX;
+    use rminer_algos::registry::{RANDOMX, SHA256D};
 
     fn pool(url: &str) -> PoolConfig {
         let credentials =
@@ -156,6 +193,15 @@ mod tests {
         assert!(matches!(onion.contradictions()[..], [PoolConfigError::OnionWithoutProxy { .. }]));
         onion.proxy = Some("socks5://127.0.0.1:9050".parse().unwrap());
         assert_eq!(onion.contradictions(), []);
+
+        let mut node = pool("daemon+http://127.0.0.1:18081");
+        assert_eq!(node.contradictions(), []);
+        node.algorithm = &SHA256D;
+        assert!(matches!(&node.contradictions()[..], [fault] if fault.help().contains("gbt+http://")));
+        node.url = "gbt+http://127.0.0.1:8332".parse().unwrap();
+        assert_eq!(node.contradictions(), []);
+        node.algorithm = &RANDOMX;
+        assert!(matches!(&node.contradictions()[..], [fault] if fault.help().contains("daemon+http://")));
     }
 
     #[test]

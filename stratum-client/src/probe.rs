@@ -63,8 +63,8 @@ pub async fn probe(dialer: Arc<Dialer>, pool: &PoolConfig, mut tell: impl FnMut(
         }
     };
     match pool.url.protocol() {
-        Protocol::Monero => lines::talk(stream, dialect, pool, &mut tell).await,
-        Protocol::Monerod => {
+        Protocol::Stratum => lines::talk(stream, dialect, pool, &mut tell).await,
+        Protocol::Monerod | Protocol::Gbt => {
             drop(stream);
             node::talk(dialer, dialect, pool, &mut tell).await
         }

@@ -264,8 +264,9 @@ fn report(
 
 fn handshake_error(fault: &io::Error, first: Option<u8>, protocol: Protocol) -> TlsError {
     let scheme = match protocol {
-        Protocol::Monero => "stratum+tcp://",
+        Protocol::Stratum => "stratum+tcp://",
         Protocol::Monerod => "daemon+http://",
+        Protocol::Gbt => "gbt+http://",
     };
     // Records begin with 20 to 24; `{` and `HTTP` are what servers of plain text answer.
     if first.is_some_and(|byte| !(20..=24).contains(&byte)) {

@@ -86,7 +86,7 @@ fn show(
             printed = context.print(&line(&step));
         }
     }));
-    if let (true, Protocol::Monero, Some(round_trip)) = (good, pool.url.protocol(), round_trip) {
+    if let (true, Protocol::Stratum, Some(round_trip)) = (good, pool.url.protocol(), round_trip) {
         // Work on an old block goes on until word of the new one is here, and a share needs as long back.
         let stale = 100.0 * round_trip.as_secs_f64() / BLOCK_TIME.as_secs_f64();
         let share = if stale < 0.01 { "less than 0.01".to_owned() } else { format!("about {stale:.2}") };

@@ -3,6 +3,7 @@
 //! Other miners have other letters for the same things (`-p` is the pool of one, `-w` the wallet of another),
 //! so what a text looks like is checked, and the right flag named.
 
+use rminer_algos::Family;
 use rminer_stratum::endpoint::{PoolUrl, Protocol, redact_url};
 
 use super::raw::Given;
@@ -18,6 +19,7 @@ pub(super) fn check_user(
     resolver: &mut Resolver<'_>,
     given: &Given,
     protocol: Protocol,
+    family: Family,
     is_account: bool,
 ) -> bool {
     let text = given.text.trim();
@@ -34,10 +36,11 @@ pub(super) fn check_user(
         resolver.error(problem, given);
         return false;
     }
-    let problem = match protocol {
-        Protocol::Monerod => solo_problem(resolver, text),
-        Protocol::Monero if is_account => None,
-        Protocol::Monero => pool_problem(resolver, text),
+    let problem = match (protocol, family) {
+        (Protocol::Monerod, _) => solo_problem(resolver, text),
+        (Protocol::Stratum, _) if is_account => None,
+        (Protocol::Stratum, Family::Monero) => pool_problem(resolver, text),
+        (Protocol::Stratum | Protocol::Gbt, _) => of_another_coin(text),
     };
     match problem {
         Some(problem) => {
@@ -120,6 +123,15 @@ fn pool_problem(resolver: &mut Resolver<'_>, text: &str) -> Option<Problem> {
             None
         }
     }
+}
+
+/// A Monero wallet where Bitcoin is mined.
+fn of_another_coin(text: &str) -> Option<Problem> {
+    let UserText::Address(..) = judge(text) else { return None };
+    let summary =
+        format!("the user {} is a Monero address, and the algorithm is not Monero's", shortened(text));
+    let help = "give an address or account of the coin that is mined, or choose --algo randomx";
+    Some(Problem::error("wallet-coin", summary).help(help))
 }
 
 fn solo_problem(resolver: &mut Resolver<'_>, text: &str) -> Option<Problem> {

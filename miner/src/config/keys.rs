@@ -22,6 +22,12 @@ pub enum Setting {
     Nicehash,
     Keepalive,
     Redirect,
+    VersionMask,
+    VersionBits,
+    ExtranonceSubscribe,
+    ApplyExtranonce,
+    SuggestDifficulty,
+    Pipeline,
     Daemon,
     Devices,
     Threads,
@@ -238,8 +244,8 @@ pub const KEYS: &[Key] = &[
         .value("URL")
         .file("pool.url", Form::Text)
         .more(
-            "stratum+tcp://HOST:PORT, stratum+tls://HOST:PORT (encrypted), or daemon+http://HOST:PORT for solo \
-             mining with your own node. Without a scheme the connection is plain. Options of a pool (--user, \
+            "stratum+tcp://HOST:PORT, stratum+tls://HOST:PORT (encrypted), or for solo mining with your own node \
+             daemon+http://HOST:PORT (Monero) or gbt+http://HOST:PORT (Bitcoin). Without a scheme the connection is plain. Options of a pool (--user, \
              --pass, --worker, --tls, ...) belong to the --pool before them, or to all pools when they stand \
              before the first.",
         ),
@@ -340,6 +346,62 @@ pub const KEYS: &[Key] = &[
     .per_pool()
     .default("same-host")
     .more("Another host is only followed over TLS with a verified certificate."),
+    Key::new(Setting::VersionMask, Group::Connection, "version-mask", "Bitcoin: version bits to ask the pool for")
+        .value("HEX")
+        .file("version_mask", Form::Text)
+        .per_pool()
+        .default("1fffe000")
+        .more("0 asks for none. Bits 29 to 31 cannot be asked for; some coins give others a meaning as well."),
+    Key::new(
+        Setting::VersionBits,
+        Group::Connection,
+        "version-bits",
+        "Bitcoin: how shares tell the version that was hashed",
+    )
+    .value("HOW")
+    .words(&["bip310", "xor"])
+    .file("version_bits", Form::Text)
+    .per_pool()
+    .default("bip310")
+    .more("A pool that refuses shares for it is tried the other way, once."),
+    Key::new(
+        Setting::ExtranonceSubscribe,
+        Group::Connection,
+        "extranonce-subscribe",
+        "Bitcoin: ask for extranonce changes without a reconnect",
+    )
+    .words(TOGGLE)
+    .file("extranonce_subscribe", Form::Switch)
+    .per_pool()
+    .default("auto")
+    .more("auto: at NiceHash, and where the address ends in #xnsub. Changes are followed in any case."),
+    Key::new(
+        Setting::ApplyExtranonce,
+        Group::Connection,
+        "apply-extranonce",
+        "Bitcoin: which job is the first with a new extranonce",
+    )
+    .value("WHEN")
+    .words(&["next-job", "now"])
+    .file("apply_extranonce", Form::Text)
+    .per_pool()
+    .default("next-job"),
+    Key::new(
+        Setting::SuggestDifficulty,
+        Group::Connection,
+        "suggest-difficulty",
+        "Bitcoin: share difficulty to ask the pool for",
+    )
+    .value("N")
+    .file("suggest_difficulty", Form::Number)
+    .per_pool()
+    .more("Many pools ignore it, some take whole numbers only."),
+    Key::new(Setting::Pipeline, Group::Connection, "pipeline", "Bitcoin: log in with one round trip")
+        .words(SWITCH)
+        .file("pipeline", Form::Switch)
+        .per_pool()
+        .default("on")
+        .more("A few old servers want each request only after the answer to the one before."),
     Key::new(Setting::Daemon, Group::Connection, "daemon", "The pool is a Monero node: daemon+http://")
         .per_pool()
         .switch()

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use rminer_algos::Algorithm;
 use rminer_stratum::endpoint::{
-    Credentials, Host, Login, PoolConfig, PoolUrl, Protocol, Proxy, RedirectPolicy, TlsPolicy, Toggle,
-    UrlError,
+    ApplyExtranonce, BitcoinOptions, Credentials, DEFAULT_VERSION_MASK, Host, Login, PoolConfig, PoolUrl,
+    Protocol, Proxy, RedirectPolicy, TlsPolicy, Toggle, UrlError, VersionBits,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -141,15 +141,17 @@ impl<'a> Builder<'a, '_, '_> {
         let url = self.url(address)?;
         // For a node the login inside the URL is its own, for a pool it is the miner's.
         let login = match url.protocol() {
-            Protocol::Monero => {
+            Protocol::Stratum => {
                 url.login().map(|login| as_values(login, &address.origin)).unwrap_or_default()
             }
-            Protocol::Monerod => Values::new(),
+            Protocol::Monerod | Protocol::Gbt => Values::new(),
         };
-        if let (Some(Login { pass: Some(pass), .. }), Protocol::Monerod) = (url.login(), url.protocol()) {
+        if let (Some(Login { pass: Some(pass), .. }), Protocol::Monerod | Protocol::Gbt) =
+            (url.login(), url.protocol())
+        {
             self.warn_of_visible(Setting::Pool, pass.expose_secret(), &address.origin);
         }
-        let user = self.user(&url, &login);
+        let user = self.user(&url, algorithm, &login);
         let worker =
             self.find(Setting::Worker, &login).filter(|given| !given.text.trim().is_empty()).cloned();
         self.resolver.show_given(Setting::Worker, self.index, worker.as_ref());
@@ -169,10 +171,12 @@ impl<'a> Builder<'a, '_, '_> {
         ];
         let redirect =
             self.take(Setting::Redirect, |text| values::word(text, &redirects)).unwrap_or_default();
+        let bitcoin = self.bitcoin();
         let credentials = Credentials { user: user?, pass, rig_id: worker.map(|given| given.text) };
         let pool = PoolConfig {
             keepalive,
             nicehash,
+            bitcoin,
             redirect,
             tls,
             proxy,
@@ -184,6 +188,27 @@ impl<'a> Builder<'a, '_, '_> {
             self.resolver.error(problem, address);
         }
         Some(pool)
+    }
+
+    /// What only Bitcoin pools are asked.
+    fn bitcoin(&mut self) -> BitcoinOptions {
+        let ways = [("bip310", VersionBits::Bip310), ("xor", VersionBits::Xor)];
+        let when = [("next-job", ApplyExtranonce::NextJob), ("now", ApplyExtranonce::Now)];
+        let subscribe = self.take(Setting::ExtranonceSubscribe, |text| values::word(text, &TOGGLES));
+        BitcoinOptions {
+            version_mask: self
+                .take(Setting::VersionMask, values::version_mask)
+                .unwrap_or(DEFAULT_VERSION_MASK),
+            version_bits: self
+                .take(Setting::VersionBits, |text| values::word(text, &ways))
+                .unwrap_or_default(),
+            extranonce_subscribe: subscribe.unwrap_or_default(),
+            suggest_difficulty: self.take(Setting::SuggestDifficulty, values::difficulty),
+            apply_extranonce: self
+                .take(Setting::ApplyExtranonce, |text| values::word(text, &when))
+                .unwrap_or_default(),
+            pipeline: self.take(Setting::Pipeline, values::switch).unwrap_or(true),
+        }
     }
 
     /// The value for this pool: what stands over its layer, its own, the login in its URL, what stands below.
@@ -234,16 +259,17 @@ impl<'a> Builder<'a, '_, '_> {
         }
     }
 
-    fn user(&mut self, url: &PoolUrl, login: &Values) -> Option<String> {
+    fn user(&mut self, url: &PoolUrl, algorithm: &Algorithm, login: &Values) -> Option<String> {
         let none = Values::new();
         let is_account = self.take(Setting::UserIsAccount, values::switch).unwrap_or(false);
         let given = self.find(Setting::User, login).or_else(|| self.find(Setting::User, &none)).cloned();
         self.resolver.show(Setting::User, Some(self.index), given.as_ref());
         if let Some(given) = given.filter(|given| !given.text.trim().is_empty()) {
-            let good = identity::check_user(self.resolver, &given, url.protocol(), is_account);
+            let good =
+                identity::check_user(self.resolver, &given, url.protocol(), algorithm.family, is_account);
             return good.then(|| given.text.trim().to_owned());
         }
-        if url.protocol() == Protocol::Monero && is_at_home(url.host()) {
+        if url.protocol() == Protocol::Stratum && is_at_home(url.host()) {
             let summary = format!("there is no user for pool {} ({})", self.index + 1, url.address());
             let warning = Problem::warning("no-user", summary);
             self.resolver.warn(warning.fact("It is in your own network, so it is tried as user `x`."));

@@ -3,7 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use rminer_algos::{Algorithm, registry};
+use rminer_algos::{Algorithm, MAX_VERSION_BITS, registry};
+use rminer_stratum::endpoint::RESERVED_VERSION_BITS;
 
 use super::resolved::{DevicePattern, DeviceSelection};
 use crate::devices::affinity::parse_affinity;
@@ -60,6 +61,35 @@ pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Fault>
     match closest(text, &names) {
         Some(similar) => fault("is not a value it takes", format!("did you mean `{similar}`? {all}")),
         None => fault("is not a value it takes", all),
+    }
+}
+
+/// Version bits to roll, in hexadecimal.
+pub(super) fn version_mask(text: &str) -> Result<u32, Fault> {
+    let text = text.trim();
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let help = "write hexadecimal such as 1fffe000, or 0 for none";
+    let mask = match u32::from_str_radix(digits, 16) {
+        Ok(mask) if !digits.starts_with('+') => mask,
+        _ => return fault("is not a mask of version bits", help),
+    };
+    if mask & RESERVED_VERSION_BITS != 0 {
+        return fault("has bits 29 to 31, which make blocks invalid when they are rolled", help);
+    }
+    if mask.count_ones() > MAX_VERSION_BITS {
+        return fault(format!("has more than {MAX_VERSION_BITS} bits"), help);
+    }
+    Ok(mask)
+}
+
+/// A share difficulty, kept as it was written: a decimal number above zero.
+pub(super) fn difficulty(text: &str) -> Result<String, Fault> {
+    let text = text.trim();
+    let plain = !text.is_empty() && text.len() <= 32 && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    match text.parse::<f64>() {
+        // Sent as it stands, so it has to be a number in JSON too.
+        Ok(value) if plain && value > 0.0 && serde_json::from_str::<f64>(text).is_ok() => Ok(text.to_owned()),
+        _ => fault("is not a difficulty", "write a number above zero such as 1000 or 0.01"),
     }
 }
 
@@ -243,6 +273,22 @@ mod tests {
         assert_eq!(affinity("auto"), Ok(None));
         for wrong in ["", "0,,1", "0,0", "3-1", "0x", "0x0", "0xg", "4096", "-1", "0-5000", "a"] {
             assert!(affinity(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn version_masks_and_difficulties() {
+        assert_eq!(version_mask("1fffe000"), Ok(0x1FFF_E000));
+        assert_eq!(version_mask(" 0x00ffe000 "), Ok(0x00FF_E000));
+        assert_eq!(version_mask("0"), Ok(0));
+        for wrong in ["", "x", "0x", "+1", "-1", "20000000", "1ffffffff", "1fffffff"] {
+            assert!(version_mask(wrong).is_err(), "{wrong}");
+        }
+        for right in ["1", "0.001", "1000000", "65536.5"] {
+            assert_eq!(difficulty(right), Ok(right.to_owned()));
+        }
+        for wrong in ["", "0", "0.0", "-1", "1e400", "nan", "inf", ".5", "5.", "0x10", "007", "1e3", "1,5"] {
+            assert!(difficulty(wrong).is_err(), "{wrong}");
         }
     }
 

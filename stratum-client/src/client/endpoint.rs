@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
+use rminer_algos::Family;
 
 use super::ClientError;
 use crate::connect::PROXY_PATIENCE;
@@ -33,7 +34,22 @@ pub(crate) fn endpoint(pool: &PoolConfig) -> Result<Endpoint, ClientError> {
 /// Makes a dialect for each connection with `pool`.
 pub(crate) fn dialect(pool: &PoolConfig) -> Result<MakeDialect, ClientError> {
     match pool.url.protocol() {
-        Protocol::Monero => {
+        Protocol::Stratum => stratum(pool),
+        Protocol::Monerod => {
+            let mut extra_nonce = [0; 8];
+            SystemRandom::new().fill(&mut extra_nonce).map_err(|_| ClientError::NoRandom)?;
+            let wallet = pool.credentials.user.clone();
+            let config = MonerodConfig { wallet, extra_nonce, algorithm: pool.algorithm };
+            Ok(Box::new(move |_| -> Box<dyn Dialect> { Box::new(Monerod::new(config.clone())) }))
+        }
+        Protocol::Gbt => Err(ClientError::NotInThisVersion("solo mining with a Bitcoin node")),
+    }
+}
+
+fn stratum(pool: &PoolConfig) -> Result<MakeDialect, ClientError> {
+    match pool.algorithm.family {
+        Family::Bitcoin => Err(ClientError::NotInThisVersion("the stratum of Bitcoin pools")),
+        Family::Monero => {
             let config = monero(pool);
             let proxied = pool.proxy.is_some();
             Ok(Box::new(move |hints: Hints| -> Box<dyn Dialect> {
@@ -41,13 +57,6 @@ pub(crate) fn dialect(pool: &PoolConfig) -> Result<MakeDialect, ClientError> {
                 let dialect = Monero::new(MoneroConfig { keepalive, ..config.clone() });
                 if proxied { Box::new(Patient(dialect)) } else { Box::new(dialect) }
             }))
-        }
-        Protocol::Monerod => {
-            let mut extra_nonce = [0; 8];
-            SystemRandom::new().fill(&mut extra_nonce).map_err(|_| ClientError::NoRandom)?;
-            let wallet = pool.credentials.user.clone();
-            let config = MonerodConfig { wallet, extra_nonce, algorithm: pool.algorithm };
-            Ok(Box::new(move |_| -> Box<dyn Dialect> { Box::new(Monerod::new(config.clone())) }))
         }
     }
 }

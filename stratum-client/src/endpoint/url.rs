@@ -9,13 +9,17 @@ use super::authority::{Authority, BARE_IPV6, Host, Login};
 
 /// Longest address that is looked at, in bytes; the longest sensible one has a third of it.
 const MAX_URL_BYTES: usize = 1024;
+/// What people append to an address to ask for extranonce changes.
+const EXTRANONCE_MARK: &str = "#xnsub";
 /// What is spoken once the transport stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// Lines of JSON, as Monero pools speak them.
-    Monero,
+    /// Lines of JSON: stratum. Which dialect of it is a matter of the algorithm's family.
+    Stratum,
     /// JSON-RPC of a Monero node: solo mining.
     Monerod,
+    /// `getblocktemplate` of a Bitcoin node: solo mining.
+    Gbt,
 }
 
 /// How bytes reach the server.
@@ -48,6 +52,7 @@ pub struct PoolUrl {
     path: String,
     login: Option<Login>,
     scheme_given: bool,
+    wants_extranonce: bool,
 }
 
 /// Why a text is not the address of a pool. `Display` names fault and facts; [`UrlError::help`] the fix.
@@ -130,9 +135,11 @@ impl UrlError {
             Self::Login => {
                 "write a percent sign as %25 and an @ as %40, or use --user and --pass-file".into()
             }
-            _ => "write stratum+tcp://HOST:PORT, stratum+tls://HOST:PORT (encrypted) or \
-                  daemon+http://HOST:PORT (your own node)"
-                .into(),
+            _ => {
+                "write stratum+tcp://HOST:PORT, stratum+tls://HOST:PORT (encrypted), daemon+http://HOST:PORT \
+                  (your own Monero node) or gbt+http://HOST:PORT (your own Bitcoin node)"
+                    .into()
+            }
         }
     }
 }
@@ -163,7 +170,8 @@ impl PoolUrl {
         format!("{}:{}", self.host, self.port)
     }
 
-    /// Path before `/json_rpc` of a node behind a reverse proxy; mostly empty, else `/like/this`.
+    /// Path of a node behind a reverse proxy (a Monero node's without `/json_rpc`); mostly empty, else
+    /// `/like/this`.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -177,6 +185,11 @@ impl PoolUrl {
     /// Whether the user wrote a scheme. Without one the connection is plain, which deserves a warning.
     pub fn scheme_given(&self) -> bool {
         self.scheme_given
+    }
+
+    /// Whether the address ends in `#xnsub`, an old way to ask for extranonce changes.
+    pub fn wants_extranonce(&self) -> bool {
+        self.wants_extranonce
     }
 
     /// The same server over TLS, as `--tls` asks for.
@@ -211,7 +224,7 @@ impl FromStr for PoolUrl {
         }
         let (scheme, rest) = split_scheme(text);
         let (protocol, transport) = match scheme {
-            None => (Protocol::Monero, Transport::Tcp),
+            None => (Protocol::Stratum, Transport::Tcp),
             Some(scheme) => scheme_meaning(scheme)?,
         };
         // A password may hold a slash, a path never holds an @.
@@ -219,9 +232,11 @@ impl FromStr for PoolUrl {
         let end = rest[place..].find(['/', '?', '#']).map_or(rest.len(), |at| place + at);
         let (authority, path) = rest.split_at(end);
         let authority = Authority::parse(authority)?;
+        let wants_extranonce = path.ends_with(EXTRANONCE_MARK);
         let path = match protocol {
-            Protocol::Monero => stratum_path(path)?,
-            Protocol::Monerod => rpc_path(path)?,
+            Protocol::Stratum => stratum_path(path)?,
+            Protocol::Monerod => before_json_rpc(&rpc_path(path)?),
+            Protocol::Gbt => rpc_path(path)?,
         };
         Ok(Self {
             protocol,
@@ -231,17 +246,20 @@ impl FromStr for PoolUrl {
             path,
             login: authority.login,
             scheme_given: scheme.is_some(),
+            wants_extranonce,
         })
     }
 }
 
 impl fmt::Display for PoolUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.transport {
-            Transport::Tcp => "stratum+tcp",
-            Transport::Tls => "stratum+tls",
-            Transport::Http => "daemon+http",
-            Transport::Https => "daemon+https",
+        let scheme = match (self.transport, self.protocol) {
+            (Transport::Tcp, _) => "stratum+tcp",
+            (Transport::Tls, _) => "stratum+tls",
+            (Transport::Http, Protocol::Gbt) => "gbt+http",
+            (Transport::Https, Protocol::Gbt) => "gbt+https",
+            (Transport::Http, _) => "daemon+http",
+            (Transport::Https, _) => "daemon+https",
         };
         let login = if self.login.is_some() { "***@" } else { "" };
         write!(f, "{scheme}://{login}{}:{}{}", self.host, self.port, self.path)
@@ -270,13 +288,14 @@ fn split_scheme(text: &str) -> (Option<&str>, &str) {
 fn scheme_meaning(scheme: &str) -> Result<(Protocol, Transport), UrlError> {
     let later = |what| Err(UrlError::NotInThisVersion { scheme: scheme.to_owned(), what });
     match scheme.to_ascii_lowercase().as_str() {
-        "stratum+tcp" | "stratum" | "tcp" | "stratum1+tcp" => Ok((Protocol::Monero, Transport::Tcp)),
+        "stratum+tcp" | "stratum" | "tcp" | "stratum1+tcp" => Ok((Protocol::Stratum, Transport::Tcp)),
         "stratum+ssl" | "stratum+tls" | "ssl" | "tls" | "stratums" | "stratum1+ssl" | "stratum1+tls" => {
-            Ok((Protocol::Monero, Transport::Tls))
+            Ok((Protocol::Stratum, Transport::Tls))
         }
         "daemon+http" | "http" => Ok((Protocol::Monerod, Transport::Http)),
         "daemon+https" | "https" => Ok((Protocol::Monerod, Transport::Https)),
-        "gbt+http" | "gbt+https" => later("solo mining with a Bitcoin node"),
+        "gbt+http" => Ok((Protocol::Gbt, Transport::Http)),
+        "gbt+https" => Ok((Protocol::Gbt, Transport::Https)),
         "kaspad" | "grpc" => later("solo mining with a Kaspa node"),
         "stratum2+tcp" | "stratum2" | "sv2" => later("Stratum V2"),
         "ws" | "wss" | "stratum+ws" | "stratum+wss" => later("a pool over WebSocket"),
@@ -285,10 +304,10 @@ fn scheme_meaning(scheme: &str) -> Result<(Protocol, Transport), UrlError> {
     }
 }
 
-/// A pool has no paths. Markers such as `/#xnsub` ask for an extension by the address; they are harmless.
+/// A pool has no paths, but its address may end in a mark that asks for an extension.
 fn stratum_path(path: &str) -> Result<String, UrlError> {
     match path.strip_prefix('/').unwrap_or(path) {
-        "" | "#xnsub" => Ok(String::new()),
+        "" | EXTRANONCE_MARK => Ok(String::new()),
         _ => Err(UrlError::Path { path: path.to_owned() }),
     }
 }
@@ -297,8 +316,12 @@ fn rpc_path(path: &str) -> Result<String, UrlError> {
     if path.contains(['?', '#']) {
         return Err(UrlError::Path { path: path.to_owned() });
     }
-    let path = path.trim_end_matches('/');
-    Ok(path.strip_suffix("/json_rpc").unwrap_or(path).trim_end_matches('/').to_owned())
+    Ok(path.trim_end_matches('/').to_owned())
+}
+
+/// The path in front of the one that every request to a Monero node has.
+fn before_json_rpc(path: &str) -> String {
+    path.strip_suffix("/json_rpc").unwrap_or(path).trim_end_matches('/').to_owned()
 }
 
 #[cfg(test)]
@@ -334,10 +357,13 @@ mod tests {
             ("http://localhost:18081/json_rpc", "daemon+http://localhost:18081"),
             ("https://node.example:443/monero/json_rpc/", "daemon+https://node.example:443/monero"),
             ("daemon+https://me:secret@node.example:443", "daemon+https://***@node.example:443"),
+            ("gbt+http://127.0.0.1:8332", "gbt+http://127.0.0.1:8332"),
+            ("GBT+HTTPS://me:secret@node.example:443/rpc/", "gbt+https://***@node.example:443/rpc"),
             ("my_node:3333", "stratum+tcp://my_node:3333"),
         ] {
             assert_eq!(url(text).to_string(), canonical, "{text}");
             assert_eq!(url(text).scheme_given(), text.contains("://"));
+            assert_eq!(url(text).wants_extranonce(), text.contains("#xnsub"));
         }
         assert_eq!(url("pool.example:1").with_tls().to_string(), "stratum+tls://pool.example:1");
         assert_eq!(url("http://node.example:1").with_tls().to_string(), "daemon+https://node.example:1");
@@ -379,7 +405,7 @@ mod tests {
         assert_eq!(fault("tcp://a%2:b@pool.example:1"), UrlError::Login);
         assert!(fault("socks5://127.0.0.1:9050").help().contains("--proxy"));
         assert_eq!(fault("ftp://pool.example:1"), UrlError::UnknownScheme { scheme: "ftp".into() });
-        for scheme in ["gbt+http", "kaspad", "grpc", "stratum2+tcp", "wss"] {
+        for scheme in ["kaspad", "grpc", "stratum2+tcp", "wss"] {
             assert!(
                 matches!(fault(&format!("{scheme}://h:1")), UrlError::NotInThisVersion { .. }),
                 "{scheme}"
@@ -390,7 +416,7 @@ mod tests {
     proptest! {
         /// Any text is either an address whose canonical form reads back as itself, or an error with advice.
         #[test]
-        fn any_text_is_judged(text in "((stratum\\+tcp|https?|tls|x)://)?\\PC{0,40}(:[0-9]{0,6})?\\PC{0,4}") {
+        fn any_text_is_judged(text in "((stratum\\+tcp|https?|gbt\\+http|tls|x)://)?\\PC{0,40}(:[0-9]{0,6})?\\PC{0,4}") {
             match text.parse::<PoolUrl>() {
                 Ok(pool) => {
                     let shown = pool.to_string().replace("***@", "");

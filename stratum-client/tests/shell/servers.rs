@@ -118,7 +118,7 @@ pub(crate) fn route(host: &str, port: u16, tls: Option<TlsPolicy>) -> Route {
         Ok(address) => Host::Ip(address),
         Err(_) => Host::Name(host.into()),
     };
-    Route { host, port, tls, proxy: None, protocol: Protocol::Monero }
+    Route { host, port, tls, proxy: None, protocol: Protocol::Stratum }
 }
 
 /// Dials with a bound.
