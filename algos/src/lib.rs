@@ -5,6 +5,7 @@
 //! This crate has no network, no GPU, no clock and starts no thread: callers bring threads, ranges and memory.
 
 mod hex;
+mod kernel;
 #[cfg(feature = "randomx")]
 pub mod randomx;
 pub mod registry;
@@ -14,6 +15,7 @@ mod template;
 mod work;
 
 pub use hex::{HexError, decode_hex, decode_hex_array, encode_hex};
+pub use kernel::{Backend, Kernel};
 pub use registry::{Algorithm, Family, Reference, Unavailable};
 #[doc(hidden)]
 pub use target::fuzz_target;

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{Hash, Work};
+use crate::{Backend, Hash, Work};
 
 /// A reference engine could not be made or cannot hash this work.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -44,6 +44,8 @@ pub struct Algorithm {
     pub vectors: &'static str,
     /// Makes a reference engine. It allocates at the first hash, not before.
     pub reference: fn() -> Result<Box<dyn Reference>, Unavailable>,
+    /// CPU kernels, best first; empty where the engine needs memory of its own (RandomX).
+    pub kernels: &'static [Backend],
 }
 
 impl PartialEq for Algorithm {
@@ -63,6 +65,7 @@ pub const RANDOMX: Algorithm = Algorithm {
     coins: &["Monero (XMR)", "Zephyr (ZEPH)", "Townforge (TF)"],
     vectors: include_str!("../vectors/randomx.json"),
     reference: randomx_reference,
+    kernels: &[],
 };
 
 /// SHA-256d as Bitcoin uses it.
@@ -74,6 +77,7 @@ pub const SHA256D: Algorithm = Algorithm {
     coins: &["Bitcoin (BTC)", "Bitcoin Cash (BCH)", "Bitcoin SV (BSV)", "DigiByte (DGB)"],
     vectors: include_str!("../vectors/sha256d.json"),
     reference: || Ok(Box::new(crate::sha256d::ScalarReference)),
+    kernels: crate::sha256d::KERNELS,
 };
 
 /// Every algorithm, in the order of lists.
