@@ -1,5 +1,7 @@
 //! Targets: exact 256-bit integers, one function for each convention found on the wire.
 
+mod bitcoin;
+
 use std::fmt;
 
 use thiserror::Error;
@@ -28,6 +30,9 @@ pub enum TargetError {
     /// The text has a length that no pool uses.
     #[error("target of {0} hex digits; 2 to 16 or 64 are known")]
     Length(usize),
+    /// A text that is no number above zero.
+    #[error("difficulty is no number above zero")]
+    BadDifficulty,
     /// A difficulty of zero.
     #[error("difficulty is zero")]
     ZeroDifficulty,
@@ -169,6 +174,10 @@ pub fn fuzz_target(data: &[u8]) {
         if let Ok(compact) = <[u8; 8]>::try_from(data) {
             check_compact(&compact, target);
         }
+    }
+    let text = String::from_utf8_lossy(data);
+    if let Ok(target) = Target::from_bitcoin_difficulty(&text) {
+        assert!(target.0 != [0; 32], "{text}");
     }
     let mut difficulty = [0; 16];
     let len = data.len().min(16);
