@@ -3,14 +3,16 @@
 //! A variant's text is a constant of the program. What a job changes goes into its words, which
 //! [`Variant::job_words`] computes; no shader is ever compiled for a job.
 
-mod sha256d;
+pub mod sha256d;
 
 use std::fmt;
+use std::sync::Arc;
 
 use rminer_algos::{Target, Work};
 use thiserror::Error;
 
 /// A compute shader and how it is fed.
+#[derive(Clone)]
 pub struct Variant {
     /// Unique among the variants of one algorithm; what people choose it by and what is cached.
     pub name: String,
@@ -33,7 +35,7 @@ pub struct Variant {
 }
 
 /// Computes the words of a job: of the work and the first lane's version number.
-type Fill = Box<dyn Fn(&Work, Target, u32) -> Vec<u32> + Send + Sync>;
+type Fill = Arc<dyn Fn(&Work, Target, u32) -> Vec<u32> + Send + Sync>;
 
 /// This variant cannot search that work.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
