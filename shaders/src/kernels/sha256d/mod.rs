@@ -253,6 +253,34 @@ mod tests {
         }
     }
 
+    /// Whatever the job, there is one text; and a job's words are its own.
+    #[test]
+    fn no_text_depends_on_a_job() {
+        let shape = Shape { lanes: 2, ..Shape::default() };
+        let texts = |header: [u32; 20], mask| {
+            let mut evaluator = Evaluator::for_program();
+            let outputs = search::last_words(&mut evaluator, &[header, header], mask);
+            let program = Program::new(evaluator, &outputs);
+            [
+                wgsl_text(&program, shape.style(), shape.frame()),
+                cuda_text(&program, shape.style(), shape.frame()),
+            ]
+        };
+        let first = texts([0; 20], 0);
+        assert!(first == [shape.variant().text, shape.cuda()]);
+        let mut words = std::collections::BTreeSet::new();
+        for job in 0..100u32 {
+            // Among them zeros, ones and powers of two, which a careless fold would take for constants.
+            let header =
+                std::array::from_fn(|i| if i == (job % 20) as usize { 1 << (job % 32) } else { job / 50 });
+            assert!(texts(header, job) == first);
+            let mut evaluator = Evaluator::for_job();
+            search::last_words(&mut evaluator, &[header, header], job);
+            words.insert(shape.program().job_words(&evaluator));
+        }
+        assert_eq!(words.len(), 100);
+    }
+
     /// The known best counts; one more operation is one more for every nonce that is ever tried.
     #[test]
     fn operations_are_as_few_as_known() {
