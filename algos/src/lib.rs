@@ -9,6 +9,7 @@ mod kernel;
 #[cfg(feature = "randomx")]
 pub mod randomx;
 pub mod registry;
+mod sample;
 pub mod sha256d;
 mod target;
 mod template;

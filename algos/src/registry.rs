@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{Backend, Hash, Work};
+use crate::{Backend, Hash, Work, WorkError};
 
 /// A reference engine could not be made or cannot hash this work.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -44,6 +44,10 @@ pub struct Algorithm {
     pub vectors: &'static str,
     /// Makes a reference engine. It allocates at the first hash, not before.
     pub reference: fn() -> Result<Box<dyn Reference>, Unavailable>,
+    /// Work of nobody's, another piece for each number: what benchmarks and self-tests hash.
+    pub sample: fn(number: u64) -> Result<Work, WorkError>,
+    /// What somebody should know who pays for the electricity; told once at start.
+    pub caution: Option<&'static str>,
     /// CPU kernels, best first; empty where the engine needs memory of its own (RandomX).
     pub kernels: &'static [Backend],
 }
@@ -65,6 +69,8 @@ pub const RANDOMX: Algorithm = Algorithm {
     coins: &["Monero (XMR)", "Zephyr (ZEPH)", "Townforge (TF)"],
     vectors: include_str!("../vectors/randomx.json"),
     reference: randomx_reference,
+    sample: crate::sample::randomx,
+    caution: None,
     kernels: &[],
 };
 
@@ -77,6 +83,11 @@ pub const SHA256D: Algorithm = Algorithm {
     coins: &["Bitcoin (BTC)", "Bitcoin Cash (BCH)", "Bitcoin SV (BSV)", "DigiByte (DGB)"],
     vectors: include_str!("../vectors/sha256d.json"),
     reference: || Ok(Box::new(crate::sha256d::ScalarReference)),
+    sample: crate::sample::header,
+    caution: Some(
+        "SHA-256d is mined by ASICs, which do thousands of times more hashes for the same electricity than any GPU \
+         or CPU: this costs more than it earns",
+    ),
     kernels: crate::sha256d::KERNELS,
 };
 

@@ -10,11 +10,12 @@ use rminer_stratum::client::{Client, ClientOptions, Direction};
 use rminer_stratum::connect::DialOptions;
 use rminer_stratum::text::{clean, clean_bytes};
 use rminer_stratum::tls::FilePins;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::clock::local_time;
 use crate::config::{LogFormat, Settings, UiKind};
-use crate::devices::{DeviceError, Notice, NoticeSink, cpu};
+use crate::devices::{self, Chosen, LeftOut, Notice, NoticeSink, Setup};
 use crate::engine::{Patience, RunOptions, run};
 use crate::exit::Exit;
 use crate::problem::Problem;
@@ -34,13 +35,16 @@ pub fn mine(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
     let sink: NoticeSink = Arc::new(move |notice: Notice| {
         let _full = notices.try_send(notice);
     });
-    let setup = open_devices(settings, &sink)?;
+    let setup = devices::open(settings, &sink)?;
     let client = Client::new(settings.pools.clone(), client_options(settings))
         .map_err(|error| (Problem::error("pool", error.to_string()), Exit::Usage))?;
     let names = client.pool_names();
     banner(settings, &setup, &names);
     if settings.dry_run {
         return Ok(Exit::Done);
+    }
+    if let Some(caution) = settings.algorithm.caution {
+        sink(Notice::Warning(Problem::warning("cannot-pay", caution)));
     }
     drop(sink);
     let failed = |error: io::Error| (Problem::error("system", error.to_string()), Exit::Failed);
@@ -96,25 +100,6 @@ fn last_word(exit: Exit) -> Option<Problem> {
     Some(problem)
 }
 
-fn open_devices(settings: &Settings, sink: &NoticeSink) -> Result<cpu::CpuSetup, (Problem, Exit)> {
-    let refuse = |text: String| {
-        let problem = Problem::error("no-device", text).help("rminer devices");
-        (problem, Exit::NoDevice)
-    };
-    if !settings.devices.includes_cpu(0) {
-        return Err(refuse(format!("--devices leaves no device that can mine {}", settings.algorithm.name)));
-    }
-    let mut setup = cpu::open(&settings.cpu, sink).map_err(|error| match error {
-        DeviceError::Unsupported(text) => (Problem::error("cpu", text).help("rminer devices"), Exit::Usage),
-        other => refuse(other.to_string()),
-    })?;
-    setup.sources.retain(|source| {
-        let number = source.info().id.trim_start_matches("cpu").parse().unwrap_or(0);
-        settings.devices.includes_cpu(number)
-    });
-    Ok(setup)
-}
-
 fn open_log(settings: &Settings) -> Result<Option<File>, (Problem, Exit)> {
     let Some(path) = &settings.log.file else { return Ok(None) };
     let opened = OpenOptions::new().create(true).append(true).open(path);
@@ -157,7 +142,7 @@ fn show_traffic(pool: usize, direction: Direction, bytes: &[u8]) {
 }
 
 fn without_password(line: &[u8]) -> String {
-    let Ok(mut message) = serde_json::from_slice::<serde_json::Value>(line) else { return clean_bytes(line) };
+    let Ok(mut message) = serde_json::from_slice::<Value>(line) else { return clean_bytes(line) };
     if let Some(pass) = message.pointer_mut("/params/pass") {
         *pass = "***".into();
     }
@@ -165,32 +150,44 @@ fn without_password(line: &[u8]) -> String {
 }
 
 /// What will happen, before it happens. Shown in every mode: this program is never silent about what it does.
-fn banner(settings: &Settings, setup: &cpu::CpuSetup, pools: &[String]) {
+fn banner(settings: &Settings, setup: &Setup, pools: &[String]) {
     for warning in &settings.warnings {
         say_error!("{warning}");
     }
     if settings.ui == UiKind::Json {
-        let fields = serde_json::json!({
+        let fields = json!({
             "event": "start",
             "version": env!("CARGO_PKG_VERSION"),
             "pid": std::process::id(),
             "algorithm": settings.algorithm.name,
             "pools": pools,
             "users": settings.pools.iter().map(|pool| shorten(&pool.credentials.user)).collect::<Vec<_>>(),
-            "threads": setup.sources.len(),
-            "engine": setup.engine,
+            "devices": setup.chosen.iter().map(device_fields).collect::<Vec<_>>(),
+            "left_out": setup.left_out.iter().map(left_out_fields).collect::<Vec<_>>(),
         });
         say!("{fields}");
         return;
     }
     say!("rminer {:<60} no fee, pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
-    say!("  cpu      {}", setup.topology.model);
-    say!("  mine     {} with {} threads, {}", settings.algorithm.name, setup.sources.len(), setup.engine);
+    say!("  mine     {}", settings.algorithm.name);
+    for device in &setup.chosen {
+        let workers =
+            if device.workers == 1 { String::new() } else { format!("{} threads, ", device.workers) };
+        say!("  {:<8} {}   {workers}{}", device.id, device.name, device.engine);
+    }
     for (number, (pool, name)) in settings.pools.iter().zip(pools).enumerate() {
         let role = if number == 0 { "" } else { "   fall-back" };
         say!("  pool {:<3} {name}   {}{role}", number + 1, shorten(&pool.credentials.user));
     }
     say!("  stop     Ctrl-C");
+}
+
+fn device_fields(device: &Chosen) -> Value {
+    json!({ "device": device.id, "name": device.name, "engine": device.engine, "workers": device.workers })
+}
+
+fn left_out_fields(device: &LeftOut) -> Value {
+    json!({ "device": device.id, "name": device.name, "reason": device.reason, "help": device.help })
 }
 
 /// Wallets are public, but not everybody needs to read them over a shoulder.

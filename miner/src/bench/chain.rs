@@ -11,12 +11,12 @@ use rminer_algos::Hash;
 use super::measure::{Shared, Told};
 use super::work;
 use crate::devices::DeviceError;
-use crate::devices::cpu::CpuSetup;
+use crate::devices::cpu::randomx::RandomxSetup;
 
 /// Hashes between two reports.
 const REPORT: u64 = 16;
 
-pub(super) fn hash(setup: &CpuSetup, shared: &Shared, tell: &Sender<Told>) -> Result<(), DeviceError> {
+pub(super) fn hash(setup: &RandomxSetup, shared: &Shared, tell: &Sender<Told>) -> Result<(), DeviceError> {
     let worker = setup.worker(0)?;
     worker.load(&work::SEED, shared.interrupt())?;
     let _ = tell.send(Told::Ready);

@@ -10,7 +10,7 @@ use rminer_algos::{Target, Work};
 
 use super::statistics::Slices;
 use super::{BenchError, BenchLength, BenchProgress, MemoryUse, ProgressSink, chain, memory_use, work};
-use crate::devices::cpu::CpuSetup;
+use crate::devices::cpu::randomx::RandomxSetup;
 use crate::devices::{DeviceError, DeviceSource, Found, Generation, Interrupt, os};
 
 /// How often the measuring thread looks at the stop flag, and waiting threads at the gate.
@@ -92,7 +92,7 @@ pub(super) enum Told {
 }
 
 pub(super) fn measure(
-    setup: &CpuSetup,
+    setup: &RandomxSetup,
     length: BenchLength,
     progress: &ProgressSink,
     stop: &AtomicBool,
@@ -138,7 +138,7 @@ pub(super) fn measure(
 
 /// Opens the gate and measures until all threads are done.
 fn time(
-    setup: &CpuSetup,
+    setup: &RandomxSetup,
     length: BenchLength,
     progress: &ProgressSink,
     shared: &Shared,

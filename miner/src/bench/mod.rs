@@ -23,7 +23,7 @@ use self::measure::measure;
 pub use self::memory::{MemoryUse, memory_use, parse_memory};
 pub use self::sums::published_sum;
 use crate::config::CpuSettings;
-use crate::devices::{DeviceError, Notice, NoticeSink, cpu};
+use crate::devices::{DeviceError, Notice, NoticeSink, cpu::randomx};
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +134,7 @@ pub fn run(
         BenchLength::Time(_) | BenchLength::Hashes(_) => {}
     }
     let init_ms = Arc::new(AtomicU64::new(0));
-    let setup = cpu::open(&options.cpu, &notices(progress, &init_ms))?;
+    let setup = randomx::open(&options.cpu, &notices(progress, &init_ms))?;
     let measured = measure(&setup, options.length, progress, stop)?;
     let seconds = measured.time.as_secs_f64();
     let (hugepages_have, hugepages_want) = measured.huge_pages;

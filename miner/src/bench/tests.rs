@@ -9,8 +9,8 @@ use rminer_algos::randomx::LightReference;
 
 use super::*;
 use crate::config::{HugePages, RandomxMode};
-use crate::devices::cpu::CpuSetup;
-use crate::devices::cpu::tests::dataset_turn;
+use crate::devices::cpu::randomx::RandomxSetup;
+use crate::devices::cpu::randomx::tests::dataset_turn;
 
 fn options(threads: u32, length: BenchLength) -> BenchOptions {
     let cpu = CpuSettings {
@@ -147,8 +147,8 @@ fn sums_are_those_that_xmrig_publishes() {
     let mut cpu = options(1, BenchLength::Hashes(1)).cpu;
     cpu.randomx_mode = RandomxMode::Fast;
     cpu.threads = None;
-    let mut setup = crate::devices::cpu::open(&cpu, &(Arc::new(|_| {}) as _)).unwrap();
-    let sum = |setup: &CpuSetup| {
+    let mut setup = crate::devices::cpu::randomx::open(&cpu, &(Arc::new(|_| {}) as _)).unwrap();
+    let sum = |setup: &RandomxSetup| {
         let length = BenchLength::Hashes(SHORTEST);
         let measured = measure(setup, length, &silent(), &AtomicBool::new(false)).unwrap();
         assert_eq!(measured.hashes, SHORTEST);

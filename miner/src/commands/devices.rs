@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::table::table;
 use crate::cli::Context;
 use crate::config::CpuSettings;
-use crate::devices::cpu::{self, CpuSetup, huge_pages, plan};
+use crate::devices::cpu::plan;
+use crate::devices::cpu::randomx::{self, RandomxSetup, huge_pages};
 use crate::devices::{DeviceError, Notice, NoticeSink};
 use crate::exit::Exit;
 use crate::problem::Problem;
@@ -49,7 +50,7 @@ pub(super) fn run(context: &Context<'_>) -> Exit {
             heard.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
         }
     });
-    let setup = match cpu::open(&CpuSettings::default(), &sink) {
+    let setup = match randomx::open(&CpuSettings::default(), &sink) {
         Ok(setup) => setup,
         Err(error) => return device_failed(context, &error),
     };
@@ -70,14 +71,14 @@ pub(super) fn device_failed(context: &Context<'_>, error: &DeviceError) -> Exit 
     let (code, exit) = match error {
         DeviceError::Unsupported(_) => ("cpu", Exit::Usage),
         DeviceError::Memory(_) => ("no-device", Exit::NoDevice),
-        DeviceError::Lost(_) | DeviceError::Interrupted => ("device", Exit::Failed),
+        DeviceError::Wrong(_) | DeviceError::Lost(_) | DeviceError::Interrupted => ("device", Exit::Failed),
     };
     let problem = Problem::error(code, error.to_string());
     context.report(&[problem.help("`rminer devices` lists what there is")]);
     exit
 }
 
-fn rows(setup: &CpuSetup) -> Vec<Row> {
+fn rows(setup: &RandomxSetup) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let available = huge_pages::available_bytes().map(|bytes| bytes + huge_pages::free_bytes());
     let pool = huge_pages::pool_2_mib();

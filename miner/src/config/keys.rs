@@ -35,6 +35,7 @@ pub enum Setting {
     Intensity,
     HugePages,
     RandomxMode,
+    CpuKernel,
     Ui,
     StatsInterval,
     LogFile,
@@ -443,6 +444,12 @@ pub const KEYS: &[Key] = &[
         .file("cpu.randomx_mode", Form::Text)
         .default("auto")
         .more("light needs 256 MiB and is several times slower."),
+    Key::new(Setting::CpuKernel, Group::Device, "cpu-kernel", "Instructions that hash on the CPU")
+        .value("NAME")
+        .words(&["auto", "avx512", "sha-ni", "avx2", "scalar"])
+        .file("cpu.kernel", Form::Text)
+        .default("auto")
+        .more("auto: the fastest that this processor has and that passes its self-test. RandomX has one only."),
     Key::new(Setting::Ui, Group::Watching, "ui", "What to print while mining")
         .value("KIND")
         .words(&["lines", "json", "quiet"])

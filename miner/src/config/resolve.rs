@@ -200,6 +200,7 @@ impl<'a> Resolver<'a> {
             randomx_mode: self
                 .take(Setting::RandomxMode, |text| values::word(text, &modes))
                 .unwrap_or_default(),
+            kernel: self.take(Setting::CpuKernel, values::cpu_kernel).flatten(),
         }
     }
 }

@@ -59,6 +59,8 @@ pub struct CpuSettings {
     pub huge_pages: HugePages,
     /// Whether RandomX has its dataset in memory.
     pub randomx_mode: RandomxMode,
+    /// Kernel for the algorithms that have several; `None` takes the best that works.
+    pub kernel: Option<&'static str>,
 }
 
 impl Default for CpuSettings {
@@ -69,6 +71,7 @@ impl Default for CpuSettings {
             intensity: 10,
             huge_pages: HugePages::Auto,
             randomx_mode: RandomxMode::Auto,
+            kernel: None,
         }
     }
 }

@@ -148,6 +148,18 @@ fn processors(text: &str) -> Result<Vec<u32>, Fault> {
     })
 }
 
+/// A kernel that some algorithm has; `None` for `auto`.
+pub(super) fn cpu_kernel(text: &str) -> Result<Option<&'static str>, Fault> {
+    let kernels = registry::ALGORITHMS.iter().flat_map(|known| known.kernels);
+    let mut words = vec![("auto", None)];
+    for kernel in kernels {
+        if !words.contains(&(kernel.name, Some(kernel.name))) {
+            words.push((kernel.name, Some(kernel.name)));
+        }
+    }
+    word(text, &words)
+}
+
 /// 1 to 10.
 pub(super) fn intensity(text: &str) -> Result<u8, Fault> {
     match text.trim().parse::<u8>() {

@@ -2,7 +2,9 @@
 
 pub mod affinity;
 pub mod cpu;
+mod open;
 pub(crate) mod os;
+pub mod planted;
 pub mod sim;
 pub mod topology;
 
@@ -14,6 +16,7 @@ use std::time::Duration;
 use rminer_algos::{Hash, Reference, Target, Unavailable, Work};
 use thiserror::Error;
 
+pub use self::open::{Chosen, LeftOut, Setup, chooses_a_cpu, open};
 use crate::problem::Problem;
 
 /// Why a device stopped.
@@ -28,6 +31,9 @@ pub enum DeviceError {
     /// Memory that cannot be had, with the fix in the text.
     #[error("{0}")]
     Memory(String),
+    /// It computes wrong results, as hits show that were known beforehand. It rests at once.
+    #[error("it computes wrong results: {0}")]
+    Wrong(String),
     /// This device can never do this work.
     #[error("{0}")]
     Unsupported(String),
@@ -81,7 +87,7 @@ pub trait Device {
     /// Any [`DeviceError`]; after one other than `Interrupted` the device is dropped.
     fn load(&mut self, work: &Arc<Work>, target: Target, interrupt: &Interrupt) -> Result<(), DeviceError>;
 
-    /// Hashes the counters of `range` (see [`rminer_algos::NonceField`]) in order, for one time slice: stops
+    /// Hashes the counters of `range` (see [`Work::nonce`]) in order, for one time slice: stops
     /// early when `interrupt` is set or when a slice's time has passed. Returns how many counters, from the
     /// start of the range, are done; each of them was hashed exactly once.
     ///
@@ -128,7 +134,7 @@ pub trait DeviceSource: Send + Sync {
     /// Opens the device. Called on the thread that will own it, so it pins that thread.
     ///
     /// # Errors
-    /// [`DeviceError::Lost`], [`DeviceError::Memory`] or [`DeviceError::Unsupported`].
+    /// Any [`DeviceError`] but `Interrupted`.
     fn open(&self) -> Result<Box<dyn Device>, DeviceError>;
 
     /// When this device's hits are checked while it has never been wrong.

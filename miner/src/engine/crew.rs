@@ -233,7 +233,8 @@ impl Slot {
         }
         self.losses.retain(|at| now.saturating_duration_since(*at) < LOSS_WINDOW);
         self.losses.push_back(now);
-        let Some(wait) = patience.rebirth.get(self.losses.len() - 1) else {
+        let tries = if matches!(error, DeviceError::Wrong(_)) { MAX_LOSSES } else { self.losses.len() };
+        let Some(wait) = patience.rebirth.get(tries - 1) else {
             self.rebirth = Some(now + patience.bench);
             self.losses.clear();
             return CrewEvent::Benched(worker, error);

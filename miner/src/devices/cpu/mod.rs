@@ -1,128 +1,62 @@
-//! RandomX on the processor: one device for each memory node, one worker for each mining thread.
+//! The processor: one worker for each mining thread, pinned and behind everything interactive.
 
-mod check;
-mod device;
-mod host;
-pub(crate) mod huge_pages;
-mod memory;
+pub(crate) mod kernel;
 pub mod plan;
+pub(crate) mod randomx;
 
 use std::sync::Arc;
 
-use rminer_algos::randomx::{CACHE_BYTES, DATASET_BYTES, Flags};
+use rminer_algos::Algorithm;
+use rminer_algos::registry::RANDOMX;
 
-use self::device::RandomXSource;
-use self::host::{Host, Worker};
-use self::memory::NodeMemory;
-use self::plan::{Plan, PlannedThread};
+use self::plan::Plan;
 use super::topology::Topology;
-use super::{DeviceError, DeviceInfo, DeviceSource, Notice, NoticeSink};
+use super::{DeviceError, DeviceInfo, DeviceSource, NoticeSink, os};
 use crate::config::CpuSettings;
 use crate::problem::Problem;
 
 /// The processor, ready to be opened thread by thread.
 pub struct CpuSetup {
-    /// One source for each mining thread, those of one node together.
+    /// One source for each mining thread, those of one device together.
     pub sources: Vec<Arc<dyn DeviceSource>>,
     /// What is known of the processor.
     pub topology: Arc<Topology>,
     /// Which units mine.
     pub plan: Plan,
-    /// How hashes are computed, in words: `randomx-c jit+aes`.
+    /// How hashes are computed, in words: `randomx-c jit+aes`, `avx512`.
     pub engine: String,
-    hosts: Vec<Arc<Host<NodeMemory>>>,
-}
-
-impl CpuSetup {
-    /// A worker beside the sources', for a caller that feeds its machine itself. Places the calling thread as
-    /// the source of this number does.
-    pub(crate) fn worker(&self, source: usize) -> Result<Worker<NodeMemory>, DeviceError> {
-        let host = self.hosts.first().zip(self.plan.threads.get(source));
-        let (host, thread) = host.ok_or_else(|| DeviceError::Unsupported("no such thread".into()))?;
-        // Without its place it is slower, not wrong.
-        let _ = device::place(&self.topology, thread.pu);
-        Ok(host.worker())
-    }
-
-    /// Huge pages that hold datasets and machines now, and how many would hold all of them; in pages of
-    /// 2 MiB. Both are 0 when none were asked for.
-    pub fn huge_pages(&self) -> (u32, u32) {
-        let pages = self.hosts.iter().map(|host| host.engine().huge_pages());
-        pages.fold((0, 0), |sum, pages| (sum.0 + pages.0, sum.1 + pages.1))
-    }
 }
 
 /// Looks at the processor and plans the mining threads. No memory is taken before the first work is loaded.
 ///
 /// # Errors
-/// [`DeviceError::Unsupported`] when the settings ask for threads or units that are not there.
-pub fn open(settings: &CpuSettings, notices: &NoticeSink) -> Result<CpuSetup, DeviceError> {
-    let topology = Arc::new(Topology::detect());
-    let threads = settings.threads.map(|threads| threads.get() as usize);
-    let plan = plan::plan(&topology, threads, settings.affinity.as_deref(), settings.intensity)
-        .map_err(|fault| DeviceError::Unsupported(fault.to_string()))?;
-    let flags = Flags::detect();
-    let nodes = nodes(&plan, notices);
-    let mut sources: Vec<Arc<dyn DeviceSource>> = Vec::new();
-    let mut hosts = Vec::new();
-    for (number, (node, threads)) in nodes.into_iter().enumerate() {
-        let device = format!("cpu{number}");
-        let host = Arc::new(Host::new(NodeMemory {
-            device: device.clone(),
-            topology: Arc::clone(&topology),
-            pus: filling_units(&topology, settings.affinity.as_deref(), node),
-            threads: threads.len(),
-            flags,
-            huge_pages: settings.huge_pages,
-            mode: settings.randomx_mode,
-            notices: Arc::clone(notices),
-            seen: memory::Seen::default(),
-        }));
-        for (worker, thread) in (0u16..).zip(threads) {
-            let info = DeviceInfo {
-                id: device.clone(),
-                worker,
-                name: topology.model.clone(),
-                pinned_to: Some(thread.pu),
-            };
-            let (topology, host) = (Arc::clone(&topology), Arc::clone(&host));
-            sources.push(Arc::new(RandomXSource { info, topology, host }));
-        }
-        hosts.push(host);
+/// [`DeviceError::Unsupported`] when the settings ask for threads, units or a kernel that are not there, or when a
+/// processor cannot compute this algorithm at all.
+pub fn open(
+    algorithm: &'static Algorithm,
+    settings: &CpuSettings,
+    notices: &NoticeSink,
+) -> Result<CpuSetup, DeviceError> {
+    if !algorithm.kernels.is_empty() {
+        return kernel::open(algorithm, settings, notices);
     }
-    Ok(CpuSetup { sources, topology, plan, engine: format!("randomx-c {flags}"), hosts })
+    if *algorithm != RANDOMX {
+        return Err(DeviceError::Unsupported(format!("{} is not computed on processors", algorithm.name)));
+    }
+    let randomx::RandomxSetup { sources, topology, plan, engine, .. } = randomx::open(settings, notices)?;
+    Ok(CpuSetup { sources, topology, plan, engine })
 }
 
-/// The planned threads by memory node. Where the memory does not suffice for a dataset on each node, all
-/// threads share one: far memory is slower than near memory, but much faster than none.
-fn nodes(plan: &Plan, notices: &NoticeSink) -> Vec<(Option<u32>, Vec<PlannedThread>)> {
-    let mut nodes: Vec<(Option<u32>, Vec<PlannedThread>)> = Vec::new();
-    for thread in &plan.threads {
-        match nodes.iter_mut().find(|(node, _)| *node == Some(thread.node)) {
-            Some((_, threads)) => threads.push(*thread),
-            None => nodes.push((Some(thread.node), vec![*thread])),
-        }
-    }
-    let need = (DATASET_BYTES + CACHE_BYTES).saturating_mul(nodes.len() as u64);
-    let available = huge_pages::available_bytes().map(|bytes| bytes + huge_pages::free_bytes());
-    if nodes.len() > 1 && available.is_some_and(|available| available < need) {
-        let warning =
-            Problem::warning("numa", "one RandomX dataset serves all memory nodes, which is slower")
-                .fact(format!("need {} MiB for {} nodes", need >> 20, nodes.len()))
-                .fact(format!("available {} MiB", available.unwrap_or(0) >> 20))
-                .help("end other programs or add memory");
-        notices(Notice::Warning(warning));
-        return vec![(None, plan.threads.clone())];
-    }
-    nodes
+/// Puts the calling thread on its processing unit and behind everything interactive.
+///
+/// # Errors
+/// Why it could not be pinned; it runs all the same.
+fn place(topology: &Topology, pu: u32) -> Result<(), String> {
+    os::lower_priority();
+    topology.pin(pu)
 }
 
-/// Units that fill the dataset of a node: all usable ones there, or those of them that the user named.
-fn filling_units(topology: &Topology, affinity: Option<&[u32]>, node: Option<u32>) -> Vec<u32> {
-    let near = topology.cores.iter().filter(|core| node.is_none_or(|node| core.node == node));
-    let named = |pu: &u32| affinity.is_none_or(|affinity| affinity.contains(pu));
-    near.flat_map(|core| core.pus.iter().copied()).filter(named).collect()
+fn not_pinned(info: &DeviceInfo, pu: u32, reason: &str) -> Problem {
+    Problem::warning("pin", format!("{} thread {} runs unpinned, which may cost speed", info.id, info.worker))
+        .fact(format!("processing unit {pu}: {reason}"))
 }
-
-#[cfg(test)]
-pub(crate) mod tests;

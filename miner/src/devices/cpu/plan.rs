@@ -1,12 +1,24 @@
-//! Which processing units mine: as many as the caches feed, one for each core before any sibling.
+//! Which processing units mine: all that have what the algorithm needs, one for each core before any sibling.
 
 use rminer_algos::randomx::SCRATCHPAD_BYTES;
 use thiserror::Error;
 
+use crate::config::CpuSettings;
+use crate::devices::DeviceError;
 use crate::devices::topology::{Core, Topology};
 
 /// Level-2 cache that one thread wants: the part of the scratchpad that most of its reads go to.
 const L2_BYTES_A_THREAD: u64 = 256 << 10;
+
+/// What a thread needs beside its processing unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// RandomX: a scratchpad in the caches.
+    Scratchpads,
+    /// Registers only. Siblings of one core help each other then: the chains of additions in a hash leave room
+    /// in a core's pipes that a second thread fills.
+    Registers,
+}
 
 /// A thread that will mine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +34,7 @@ pub struct PlannedThread {
 pub struct Plan {
     /// The threads.
     pub threads: Vec<PlannedThread>,
-    /// How many the caches would feed; what `threads` is when nothing else was asked for.
+    /// How many there would be without wishes; what `threads` is when nothing else was asked for.
     pub automatic: usize,
 }
 
@@ -50,8 +62,18 @@ pub enum PlanError {
     Zero,
 }
 
-/// Plans threads: `threads` of them, on the units of `affinity`, or what the caches feed. `intensity` (in
-/// tenths, 1 to 10) is the share of the automatic number that is used.
+/// Plans the threads that the settings ask for.
+///
+/// # Errors
+/// [`DeviceError::Unsupported`] when they ask for what is not there.
+pub fn for_settings(topology: &Topology, settings: &CpuSettings, needs: Needs) -> Result<Plan, DeviceError> {
+    let threads = settings.threads.map(|threads| threads.get() as usize);
+    plan(topology, threads, settings.affinity.as_deref(), settings.intensity, needs)
+        .map_err(|fault| DeviceError::Unsupported(fault.to_string()))
+}
+
+/// Plans threads: `threads` of them, on the units of `affinity`, or on all units that have what is needed.
+/// `intensity` (in tenths, 1 to 10) is the share of the automatic number that is used.
 ///
 /// # Errors
 /// Every variant of [`PlanError`].
@@ -60,8 +82,12 @@ pub fn plan(
     threads: Option<usize>,
     affinity: Option<&[u32]>,
     intensity: u8,
+    needs: Needs,
 ) -> Result<Plan, PlanError> {
-    let fed = fed_by_caches(topology);
+    let fed = match needs {
+        Needs::Scratchpads => fed_by_caches(topology),
+        Needs::Registers => ranked(topology).into_iter().map(|(pu, _)| pu).collect(),
+    };
     let automatic = fed.len();
     let (pus, wanted) = match affinity {
         Some(pus) => (pus.to_vec(), threads.unwrap_or(pus.len())),
@@ -151,6 +177,15 @@ mod tests {
     use super::*;
     use crate::devices::topology::CoreKind;
 
+    fn plan(
+        topology: &Topology,
+        threads: Option<usize>,
+        affinity: Option<&[u32]>,
+        intensity: u8,
+    ) -> Result<Plan, PlanError> {
+        super::plan(topology, threads, affinity, intensity, Needs::Scratchpads)
+    }
+
     fn core(pus: &[u32], node: u32, l2: Option<usize>, l3: Option<usize>, kind: CoreKind) -> Core {
         Core { pus: pus.to_vec(), package: node, node, l2, l3, kind }
     }
@@ -198,6 +233,14 @@ mod tests {
     fn unknown_caches_limit_nothing() {
         let cores = (0..4).map(|pu| core(&[pu], 0, None, None, CoreKind::Performance)).collect();
         assert_eq!(pus(&plan(&topology(cores, &[], &[]), None, None, 10).unwrap()), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn registers_are_everywhere() {
+        let plan_of =
+            |intensity| super::plan(&hybrid(1 << 20), None, None, intensity, Needs::Registers).unwrap();
+        assert_eq!(pus(&plan_of(10)), [0, 2, 4, 5, 6, 7, 1, 3], "siblings last, but they mine");
+        assert_eq!(pus(&plan_of(5)), [0, 2, 4, 5]);
     }
 
     #[test]

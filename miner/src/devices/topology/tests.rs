@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::*;
-use crate::devices::cpu::plan::plan;
+use crate::devices::cpu::plan::{Needs, plan};
 
 /// Which machine a child is to look at, and how it knows that it is one.
 const CHILD: &str = "RMINER_TEST_TOPOLOGY_CHILD";
@@ -31,7 +31,7 @@ fn child() {
     println!("\ncores={} pus={}", topology.cores.len(), topology.pus().count());
     println!("packages={} nodes={:?}", topology.packages(), topology.nodes());
     println!("l2={:?} l3={:?}", topology.l2_bytes, topology.l3_bytes);
-    let plan = plan(&topology, None, None, 10).unwrap();
+    let plan = plan(&topology, None, None, 10, Needs::Scratchpads).unwrap();
     println!("plan={:?}", plan.threads.iter().map(|thread| thread.pu).collect::<Vec<_>>());
     println!("plan_nodes={:?}", plan.threads.iter().map(|thread| thread.node).collect::<Vec<_>>());
     // Binding to another machine's units does nothing, and must not be an error that stops anything.
@@ -102,7 +102,7 @@ fn this_machine_has_its_allowed_units() {
         assert_eq!(pus, allowed);
     }
     assert!(!topology.nodes().is_empty());
-    assert!(plan(&topology, None, None, 10).unwrap().threads.len() <= pus.len());
+    assert!(plan(&topology, None, None, 10, Needs::Scratchpads).unwrap().threads.len() <= pus.len());
 }
 
 /// The kernel is the oracle of a pinned thread's place.

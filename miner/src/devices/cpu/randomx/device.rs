@@ -10,11 +10,11 @@ use rminer_algos::{Hash, Reference, Target, Unavailable, Work};
 use super::check::{self, Checker};
 use super::host::{Host, Worker};
 use super::memory::NodeMemory;
+use crate::devices::cpu::{not_pinned, place};
 use crate::devices::topology::Topology;
 use crate::devices::{
-    Check, Device, DeviceError, DeviceInfo, DeviceSource, Found, Health, Interrupt, Notice, os,
+    Check, Device, DeviceError, DeviceInfo, DeviceSource, Found, Health, Interrupt, Notice,
 };
-use crate::problem::Problem;
 
 /// A slice of scanning ends after this.
 const SLICE: Duration = Duration::from_millis(500);
@@ -64,20 +64,6 @@ impl DeviceSource for RandomXSource {
     fn examine(&self, work: &Work, nonce: u64, hash: &Hash) -> Result<Health, Unavailable> {
         check::examine(&self.host, work, nonce, hash)
     }
-}
-
-/// Puts the calling thread on its processing unit and behind everything interactive.
-///
-/// # Errors
-/// Why it could not be pinned; it runs all the same.
-pub(super) fn place(topology: &Topology, pu: u32) -> Result<(), String> {
-    os::lower_priority();
-    topology.pin(pu)
-}
-
-fn not_pinned(info: &DeviceInfo, pu: u32, reason: &str) -> Problem {
-    Problem::warning("pin", format!("{} thread {} runs unpinned, which may cost speed", info.id, info.worker))
-        .fact(format!("processing unit {pu}: {reason}"))
 }
 
 struct RandomXDevice {

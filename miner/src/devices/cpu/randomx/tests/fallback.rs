@@ -11,7 +11,7 @@ const CHILD: &str = "RMINER_TEST_FALLBACK_CHILD";
 
 fn run_child(case: &str) -> String {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "devices::cpu::tests::fallback::child", "--nocapture", "--test-threads=1"])
+        .args(["--exact", "devices::cpu::randomx::tests::fallback::child", "--nocapture", "--test-threads=1"])
         .env(CHILD, case)
         .output()
         .unwrap();

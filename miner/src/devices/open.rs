@@ -1,0 +1,138 @@
+//! Which devices mine an algorithm: what the user names, else whatever is best at it.
+
+use std::sync::Arc;
+
+use rminer_algos::Algorithm;
+
+use super::{DeviceError, DeviceSource, Notice, NoticeSink, cpu};
+use crate::config::{DeviceSelection, Settings};
+use crate::exit::Exit;
+use crate::problem::Problem;
+
+/// Devices that are ready to be opened, and why the others are not.
+#[derive(Default)]
+pub struct Setup {
+    /// One source for each worker.
+    pub sources: Vec<Arc<dyn DeviceSource>>,
+    /// The devices of the sources, in their order.
+    pub chosen: Vec<Chosen>,
+    /// Devices that are here and do not mine.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A device that mines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// `cpu0`, `gpu0`, …
+    pub id: String,
+    /// Model name.
+    pub name: String,
+    /// How it hashes, in words: `avx512`, `randomx-c jit+aes`.
+    pub engine: String,
+    /// Its workers.
+    pub workers: usize,
+}
+
+/// A device that does not mine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// `gpu0`, or what kind it would be.
+    pub id: String,
+    /// Model name; empty where nothing was found at all.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+    /// What to do about it; empty where nothing can be done.
+    pub help: Vec<String>,
+}
+
+/// Opens what the settings name for their algorithm.
+///
+/// # Errors
+/// What keeps all of them from mining, for people to read, with the exit code.
+pub fn open(settings: &Settings, notices: &NoticeSink) -> Result<Setup, (Problem, Exit)> {
+    let mut setup = Setup::default();
+    let auto = settings.devices == DeviceSelection::Auto;
+    add_gpus(&mut setup, settings, notices);
+    if auto && !setup.sources.is_empty() {
+        return Ok(setup);
+    }
+    if chooses_a_cpu(&settings.devices) {
+        let found = add_cpus(&mut setup, settings, notices);
+        match found {
+            Err(fault) if setup.sources.is_empty() => return Err(refused(settings.algorithm, fault)),
+            // The GPUs mine without it.
+            Err(fault) => setup.left_out.push(LeftOut {
+                id: "cpu".into(),
+                name: String::new(),
+                reason: fault.to_string(),
+                help: Vec::new(),
+            }),
+            Ok(()) if auto => tell_of_missing_gpus(&setup, settings.algorithm, notices),
+            Ok(()) => {}
+        }
+    }
+    if setup.sources.is_empty() {
+        let summary = format!("--devices leaves no device that can mine {}", settings.algorithm.name);
+        let problem = with_reasons(Problem::error("no-device", summary), &setup.left_out);
+        return Err((problem.help("rminer devices"), Exit::NoDevice));
+    }
+    Ok(setup)
+}
+
+/// Whether any processor of whatever number is named.
+pub fn chooses_a_cpu(selection: &DeviceSelection) -> bool {
+    (0..=u8::MAX).any(|number| selection.includes_cpu(number.into()))
+}
+
+fn add_gpus(_setup: &mut Setup, _settings: &Settings, _notices: &NoticeSink) {}
+
+fn add_cpus(setup: &mut Setup, settings: &Settings, notices: &NoticeSink) -> Result<(), DeviceError> {
+    let opened = cpu::open(settings.algorithm, &settings.cpu, notices)?;
+    for source in opened.sources {
+        let info = source.info();
+        let number = info.id.trim_start_matches("cpu").parse().unwrap_or(0);
+        if !settings.devices.includes_cpu(number) {
+            continue;
+        }
+        match setup.chosen.last_mut().filter(|chosen| chosen.id == info.id) {
+            Some(chosen) => chosen.workers += 1,
+            None => setup.chosen.push(Chosen {
+                id: info.id.clone(),
+                name: info.name.clone(),
+                engine: opened.engine.clone(),
+                workers: 1,
+            }),
+        }
+        setup.sources.push(source);
+    }
+    Ok(())
+}
+
+fn tell_of_missing_gpus(setup: &Setup, algorithm: &Algorithm, notices: &NoticeSink) {
+    if setup.left_out.is_empty() {
+        return;
+    }
+    let summary = format!("no GPU can mine {} here, so the CPU does", algorithm.name);
+    let problem = with_reasons(Problem::warning("no-gpu", summary), &setup.left_out);
+    notices(Notice::Warning(problem.help("--devices cpu chooses the CPU without this warning")));
+}
+
+fn with_reasons(problem: Problem, left_out: &[LeftOut]) -> Problem {
+    left_out.iter().fold(problem, |problem, device| {
+        let name = if device.name.is_empty() { String::new() } else { format!(" {}", device.name) };
+        let problem = problem.fact(format!("{}{name}: {}", device.id, device.reason));
+        device.help.iter().fold(problem, |problem, help| problem.help(help.clone()))
+    })
+}
+
+fn refused(algorithm: &Algorithm, fault: DeviceError) -> (Problem, Exit) {
+    match fault {
+        // What the user asked for is not there.
+        DeviceError::Unsupported(text) => (Problem::error("cpu", text).help("rminer devices"), Exit::Usage),
+        fault => {
+            let problem = Problem::error("no-device", fault.to_string());
+            (problem.fact(format!("for {}", algorithm.name)).help("rminer devices"), Exit::NoDevice)
+        }
+    }
+}
