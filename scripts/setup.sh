@@ -5,7 +5,7 @@
 set -euo pipefail
 
 BUILD="libhwloc-dev pkg-config cmake g++ make"
-TEST="monero stunnel4 microsocks haproxy socat openssl iproute2 curl jq util-linux python3"
+TEST="monero stunnel4 microsocks haproxy socat openssl iproute2 curl jq util-linux python3 libvulkan1 mesa-vulkan-drivers"
 
 if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then
     echo "cargo is installed but not on the PATH: add $HOME/.cargo/bin to it" >&2
