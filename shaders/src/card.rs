@@ -97,9 +97,9 @@ impl Card {
         };
         let pipeline = contained("compiling", || {
             let module = if variant.generated {
-                // SAFETY: the text is a constant of this program from its own generator: straight-line code without
-                // loops, divisions or computed indices but that of the results, which it bounds itself. The tests
-                // run every variant against the reference.
+                // SAFETY: the text is a constant of this program, from its own generator: no division, loops of a
+                // constant number of turns, and one computed index, that of the results, which is checked before it
+                // is used. The tests run every such text against the reference.
                 unsafe {
                     self.device().create_shader_module_trusted(source, wgpu::ShaderRuntimeChecks::unchecked())
                 }

@@ -1,4 +1,5 @@
 //! The runner on software Vulkan, which computes on the processor what a graphics card would.
+#![allow(clippy::unwrap_used, reason = "a failing test should say where")]
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -97,6 +98,51 @@ fn complete_hit_sets_equal_the_reference() {
     }
     assert_eq!(runner.stats().miscomputes, 0);
     assert_eq!(runner.stats().hashes, (1 << 16) + 7_001 + 66_004 + 4_999);
+}
+
+#[test]
+fn several_lanes_take_rolled_work_and_one_lane_the_rest() {
+    let Some(adapter) = adapter() else { return };
+    for (name, pipelines) in [("h1", 1), ("h2", 2), ("h4-mad", 2)] {
+        let picks = Picks::Named(name.into());
+        let options = Options { picks, fixed_hashes: Some(1 << 14), ..options() };
+        let mut runner = Runner::open(&adapter, &SHA256D, variants("sha256d"), options).unwrap();
+        assert_eq!((runner.pipelines_created(), runner.choice().single.as_str()), (pipelines, "h1"));
+        for (mask, range) in [
+            (0, 5..1 << 15),
+            (0x2000, (1 << 33) - 9_999..1 << 33),
+            (0x1FFF_E000, (1 << 34) - 9_999..(1 << 34) + 30_000),
+        ] {
+            let (work, target) = (work(7, mask), target(500));
+            runner.load(&work, target).unwrap();
+            let claims = scan_all(&mut runner, range.clone());
+            assert_eq!(sorted(&claims), winners(&work, target, range), "{name} {mask:#x}");
+        }
+        assert_eq!(runner.pipelines_created(), pipelines);
+    }
+}
+
+#[test]
+fn grids_of_several_rows_find_what_is_far_away() {
+    let Some(adapter) = adapter() else { return };
+    // Workgroups of 64: a row of the grid has at most 65,535 of them.
+    let picks = Picks::Named("h1-w64".into());
+    let options = Options { picks, fixed_hashes: Some(1 << 23), ..options() };
+    let mut runner = Runner::open(&adapter, &SHA256D, variants("sha256d"), options).unwrap();
+    let work = work(8, 0);
+    // So hard that each of the few winners can be looked up one by one; the last of them stands in the second row.
+    let target = target(1 << 19);
+    runner.load(&work, target).unwrap();
+    let claims = scan_all(&mut runner, 0..1 << 23);
+    assert_eq!((runner.stats().slices, runner.stats().miscomputes), (1, 0));
+    let in_second_row = claims.iter().filter(|claim| claim.nonce > 65_535 * 64).count();
+    assert!(in_second_row > 2, "{claims:?}");
+    let mut reference = (SHA256D.reference)().unwrap();
+    let edge = 65_535 * 64;
+    for nonce in claims.iter().map(|claim| claim.nonce).chain([edge - 1, edge]) {
+        let wins = target.is_met_by(&reference.hash(&work, nonce).unwrap());
+        assert_eq!(wins, claims.iter().any(|claim| claim.nonce == nonce));
+    }
 }
 
 #[test]
