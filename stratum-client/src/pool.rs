@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
 use crate::bugs::{Bug, Bugs};
-use crate::dialect::{CloseReason, Dialect, Redirect};
+use crate::dialect::{CloseReason, Dialect, Provocation, Redirect};
 use crate::endpoint::RedirectPolicy;
 use crate::rng::Rng;
 
@@ -25,6 +25,8 @@ const REDIRECT_WINDOW: Duration = Duration::from_secs(600);
 const MAX_REDIRECT_WAIT_S: u64 = 60;
 /// A close this soon after a keepalive is blamed on it; twice in a row ends keepalives with this pool.
 const KEEPALIVE_BLAME: Duration = Duration::from_secs(5);
+/// A close this soon after asking for extranonce changes ends that with this pool at once.
+const EXTRANONCE_BLAME: Duration = Duration::from_secs(2);
 
 /// Makes the dialect for a new connection.
 pub type MakeDialect = Box<dyn Fn(Hints) -> Box<dyn Dialect> + Send>;
@@ -34,6 +36,14 @@ pub type MakeDialect = Box<dyn Fn(Hints) -> Box<dyn Dialect> + Send>;
 pub struct Hints {
     /// False when this pool closes on keepalives.
     pub keepalive: bool,
+    /// False when this pool closes on the wish to be told of extranonce changes.
+    pub extranonce_subscribe: bool,
+}
+
+impl Default for Hints {
+    fn default() -> Self {
+        Self { keepalive: true, extranonce_subscribe: true }
+    }
 }
 
 /// A pool as the supervisor needs it.
@@ -75,6 +85,7 @@ pub struct Pool {
     redirects: VecDeque<Instant>,
     address: Option<(String, u16)>,
     keepalive_closes: u32,
+    extranonce_closes: bool,
     pub(crate) bugs: Bugs,
 }
 
@@ -90,6 +101,7 @@ impl Pool {
             redirects: VecDeque::new(),
             address: None,
             keepalive_closes: 0,
+            extranonce_closes: false,
             bugs: Bugs::default(),
         }
     }
@@ -116,7 +128,7 @@ impl Pool {
 
     /// What earlier connections taught.
     pub fn hints(&self) -> Hints {
-        Hints { keepalive: self.keepalive_closes < 2 }
+        Hints { keepalive: self.keepalive_closes < 2, extranonce_subscribe: !self.extranonce_closes }
     }
 
     /// A session has been useful: earlier failures do not matter any more.
@@ -137,10 +149,15 @@ impl Pool {
         &mut self,
         now: Instant,
         reason: &CloseReason,
-        keepalive_sent: Option<Instant>,
+        provocation: Option<(Provocation, Instant)>,
         rng: &mut Rng,
     ) -> Duration {
-        let blamed = keepalive_sent.is_some_and(|sent| now.saturating_duration_since(sent) < KEEPALIVE_BLAME);
+        let is_blamed = |what, within| {
+            provocation.is_some_and(|(sent, at)| sent == what && now.saturating_duration_since(at) < within)
+        };
+        self.extranonce_closes |= matches!(reason, CloseReason::Network(_))
+            && is_blamed(Provocation::ExtranonceSubscribe, EXTRANONCE_BLAME);
+        let blamed = is_blamed(Provocation::Keepalive, KEEPALIVE_BLAME);
         self.keepalive_closes = match (self.hints().keepalive, blamed) {
             (false, _) => self.keepalive_closes,
             (true, true) => self.keepalive_closes + 1,
@@ -316,13 +333,27 @@ mod tests {
         let mut pool = pool(RedirectPolicy::SameHost, false);
         let mut rng = Rng::new(1);
         let gone = CloseReason::Network("closed".into());
-        pool.failed(now, &gone, Some(now), &mut rng);
+        let keepalive = Some((Provocation::Keepalive, now));
+        pool.failed(now, &gone, keepalive, &mut rng);
         pool.failed(now, &gone, None, &mut rng);
-        pool.failed(now, &gone, Some(now), &mut rng);
+        pool.failed(now, &gone, keepalive, &mut rng);
         assert!(pool.hints().keepalive);
-        pool.failed(now, &gone, Some(now), &mut rng);
+        pool.failed(now, &gone, keepalive, &mut rng);
         assert!(!pool.hints().keepalive);
         pool.failed(now, &gone, None, &mut rng);
         assert!(!pool.hints().keepalive, "for this pool, for good");
+    }
+
+    #[test]
+    fn the_wish_for_extranonce_changes_is_blamed_at_once_and_alone() {
+        let now = Instant::now();
+        let mut pool = pool(RedirectPolicy::SameHost, false);
+        let mut rng = Rng::new(1);
+        let gone = CloseReason::Network("closed".into());
+        let sent = |at| Some((Provocation::ExtranonceSubscribe, at));
+        pool.failed(now + EXTRANONCE_BLAME, &gone, sent(now), &mut rng);
+        assert!(pool.hints().extranonce_subscribe, "long after is for another reason");
+        pool.failed(now, &gone, sent(now), &mut rng);
+        assert!(!pool.hints().extranonce_subscribe && pool.hints().keepalive);
     }
 }

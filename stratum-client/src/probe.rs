@@ -54,7 +54,7 @@ pub struct StepReport {
 pub async fn probe(dialer: Arc<Dialer>, pool: &PoolConfig, mut tell: impl FnMut(StepReport)) -> bool {
     let route = Route::to_pool(pool);
     let Some(stream) = way(&dialer, &route, &mut tell).await else { return false };
-    let hints = Hints { keepalive: true };
+    let hints = Hints::default();
     let dialect = match dialect(pool) {
         Ok(make) => make(hints),
         Err(error) => {

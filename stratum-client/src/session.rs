@@ -13,7 +13,8 @@ use rminer_algos::WorkKey;
 
 use crate::bugs::{Bug, Bugs};
 use crate::dialect::{
-    CloseReason, Dialect, Event, HttpReply, HttpRequest, NewJob, Out, Outbox, ProtocolError, Redirect,
+    CloseReason, Dialect, Event, HttpReply, HttpRequest, NewJob, Out, Outbox, ProtocolError, Provocation,
+    Redirect,
 };
 use crate::job::{Job, JobKey, Share, Supersede};
 use crate::ledger::{Ledger, NotSent, Row, Settled, ShareId, Verdict};
@@ -283,9 +284,9 @@ impl Session {
         }
     }
 
-    /// When a keepalive went out that has seen nothing since.
-    pub fn keepalive_sent(&self) -> Option<Instant> {
-        self.dialect.keepalive_sent()
+    /// What went out that has seen nothing since and that some pools close for.
+    pub fn provocation(&self) -> Option<(Provocation, Instant)> {
+        self.dialect.provocation()
     }
 
     fn line(&mut self, now: Instant, line: &[u8], ledger: &mut Ledger) {

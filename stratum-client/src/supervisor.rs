@@ -443,8 +443,8 @@ impl Supervisor {
             // The connection stood for half a minute or longer, so trying again at once makes no hot loop.
             CloseReason::NothingToMine(_) => health.rest(now, Duration::ZERO),
             _ => {
-                let keepalive_sent = gone.session.as_ref().and_then(Session::keepalive_sent);
-                health.failed(now, reason, keepalive_sent, &mut self.rng);
+                let provocation = gone.session.as_ref().and_then(Session::provocation);
+                health.failed(now, reason, provocation, &mut self.rng);
             }
         }
         let retry_in = health.next_try().map(|at| at.saturating_duration_since(now));

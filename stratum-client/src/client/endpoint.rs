@@ -1,5 +1,6 @@
 //! From the configuration of a pool to what the supervisor needs of it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -7,10 +8,11 @@ use rminer_algos::Family;
 
 use super::ClientError;
 use crate::connect::PROXY_PATIENCE;
+use crate::dialect::bitcoin::{Bitcoin, BitcoinConfig};
 use crate::dialect::monero::{Monero, MoneroConfig};
 use crate::dialect::monerod::{Monerod, MonerodConfig};
-use crate::dialect::{Dialect, HttpReply, Limits, Outbox, ProtocolError};
-use crate::endpoint::{PoolConfig, Protocol, TlsPolicy, Toggle};
+use crate::dialect::{Dialect, HttpReply, Limits, Outbox, ProtocolError, Provocation};
+use crate::endpoint::{Credentials, PoolConfig, Protocol, TlsPolicy, Toggle};
 use crate::job::Share;
 use crate::ledger::ShareId;
 use crate::pool::{Endpoint, Hints, MakeDialect};
@@ -48,7 +50,20 @@ pub(crate) fn dialect(pool: &PoolConfig) -> Result<MakeDialect, ClientError> {
 
 fn stratum(pool: &PoolConfig) -> Result<MakeDialect, ClientError> {
     match pool.algorithm.family {
-        Family::Bitcoin => Err(ClientError::NotInThisVersion("the stratum of Bitcoin pools")),
+        Family::Bitcoin => {
+            let config = bitcoin(pool);
+            let proxied = pool.proxy.is_some();
+            let mut seed = [0; 8];
+            SystemRandom::new().fill(&mut seed).map_err(|_| ClientError::NoRandom)?;
+            // Each connection starts elsewhere in its extranonce.
+            let connections = AtomicU64::new(u64::from_le_bytes(seed));
+            Ok(Box::new(move |hints: Hints| -> Box<dyn Dialect> {
+                let seed = connections.fetch_add(1, Ordering::Relaxed);
+                let extranonce_subscribe = config.extranonce_subscribe && hints.extranonce_subscribe;
+                let dialect = Bitcoin::new(BitcoinConfig { seed, extranonce_subscribe, ..config.clone() });
+                if proxied { Box::new(Patient(dialect)) } else { Box::new(dialect) }
+            }))
+        }
         Family::Monero => {
             let config = monero(pool);
             let proxied = pool.proxy.is_some();
@@ -58,6 +73,24 @@ fn stratum(pool: &PoolConfig) -> Result<MakeDialect, ClientError> {
                 if proxied { Box::new(Patient(dialect)) } else { Box::new(dialect) }
             }))
         }
+    }
+}
+
+fn bitcoin(pool: &PoolConfig) -> BitcoinConfig {
+    let Credentials { user, pass, rig_id } = &pool.credentials;
+    BitcoinConfig {
+        // There is no field for the rig; all pools read it behind a point.
+        user: rig_id.as_ref().map_or(user.clone(), |rig| format!("{user}.{rig}")),
+        pass: pass.clone(),
+        agent: agent(),
+        algorithm: pool.algorithm,
+        options: pool.bitcoin.clone(),
+        extranonce_subscribe: match pool.bitcoin.extranonce_subscribe {
+            Toggle::On => true,
+            Toggle::Off => false,
+            Toggle::Auto => pool.url.wants_extranonce() || pool.url.host().to_string().contains("nicehash"),
+        },
+        seed: 0,
     }
 }
 
@@ -125,15 +158,14 @@ impl<D: Dialect> Dialect for Patient<D> {
         self.0.deadline()
     }
 
-    fn keepalive_sent(&self) -> Option<Instant> {
-        self.0.keepalive_sent()
+    fn provocation(&self) -> Option<(Provocation, Instant)> {
+        self.0.provocation()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::Credentials;
     use rminer_algos::registry::RANDOMX;
 
     fn pool(url: &str) -> PoolConfig {
@@ -157,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_proxy_makes_patient() {
-        let make = |pool: &PoolConfig| dialect(pool).unwrap()(Hints { keepalive: true }).limits();
+        let make = |pool: &PoolConfig| dialect(pool).unwrap()(Hints::default()).limits();
         let mut pool = pool("stratum+tcp://pool.example:1");
         let direct = make(&pool);
         pool.proxy = Some("socks5://127.0.0.1:9050".parse().unwrap());

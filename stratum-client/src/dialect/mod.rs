@@ -4,8 +4,11 @@
 //! with each call and says when it wants to be called again. The session above it owns lines, deadlines that all
 //! dialects share, the ring of jobs, duplicate detection and the ledger.
 
+pub mod bitcoin;
+mod fuzz;
 pub mod monero;
 pub mod monerod;
+mod wire;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -76,10 +79,19 @@ pub trait Dialect: Send {
         None
     }
 
-    /// Whether the last thing sent was a keepalive that this peer may be closing for, and when that was.
-    fn keepalive_sent(&self) -> Option<Instant> {
+    /// What was sent that this peer may be closing for, and when; none once it has taken it.
+    fn provocation(&self) -> Option<(Provocation, Instant)> {
         None
     }
+}
+
+/// A request that some peers close the connection for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provocation {
+    /// A sign of life.
+    Keepalive,
+    /// The wish to be told of extranonce changes.
+    ExtranonceSubscribe,
 }
 
 /// What a dialect wants done, in order.

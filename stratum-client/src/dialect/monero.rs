@@ -4,16 +4,17 @@ mod fuzz;
 mod job;
 mod reply;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use rminer_algos::{Algorithm, encode_hex};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
 
-use super::{CloseReason, Dialect, Event, Limits, Outbox, ProtocolError, Redirect};
+use super::wire::{Requests, field, json, redirect, token};
+use super::{CloseReason, Dialect, Event, Limits, Outbox, ProtocolError, Provocation};
 use crate::bugs::{Bug, Bugs};
-use crate::envelope::{Envelope, Fields, PeerError, items, number, parse_line, text};
+use crate::envelope::{Envelope, Fields, PeerError, items, parse_line, text};
 use crate::job::Share;
 use crate::ledger::{ShareId, Verdict};
 use crate::text::{clean, clean_bytes};
@@ -22,18 +23,12 @@ pub use fuzz::fuzz_monero;
 use job::JobContent;
 use reply::Refusal;
 
-/// Requests of ours that may wait for an answer, late ones included.
-const MAX_PENDING: usize = 1024;
-/// How long a request's number is remembered: some pools judge a share ten minutes later.
-const REMEMBERED: Duration = Duration::from_secs(600);
 /// Silence after which a keepalive is sent.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 /// Between two logins where the pool has no template yet.
 const LOGIN_AGAIN: Duration = Duration::from_secs(10);
 /// Jobs that shares are still sent for; pools keep about four.
 const JOB_RING: usize = 8;
-/// Longest job id and session token, as JSON text.
-const MAX_TOKEN_BYTES: usize = 256;
 
 const LIMITS: Limits = Limits {
     line_cap_bytes: 64 * 1024,
@@ -74,8 +69,7 @@ pub struct Monero {
     session: Option<Box<str>>,
     /// Whether the pool announced its part of the nonce.
     nicehash: bool,
-    last_request: u64,
-    pending: BTreeMap<u64, (Instant, Pending)>,
+    requests: Requests<Pending>,
     /// Newest job that came before the login was taken: it can be mined, but not yet sent for.
     early_job: Option<Box<RawValue>>,
     jobs: VecDeque<WireJob>,
@@ -119,8 +113,7 @@ impl Monero {
             state: State::New,
             session: None,
             nicehash: false,
-            last_request: 0,
-            pending: BTreeMap::new(),
+            requests: Requests::default(),
             early_job: None,
             jobs: VecDeque::new(),
             last_seq: 0,
@@ -143,18 +136,9 @@ impl Monero {
         self
     }
 
-    fn request(&mut self, now: Instant, pending: Pending) -> u64 {
-        while self.pending.len() >= MAX_PENDING {
-            self.pending.pop_first();
-        }
-        self.last_request += 1;
-        self.pending.insert(self.last_request, (now, pending));
-        self.last_request
-    }
-
     fn login(&mut self, now: Instant, out: &mut Outbox) {
         self.state = State::LoggingIn;
-        let id = self.request(now, Pending::Login);
+        let id = self.requests.ask(now, Pending::Login);
         let wire_algorithm = self.config.algorithm.wire_names.first().copied().unwrap_or_default();
         let rig = self.config.rig_id.as_deref().map(|rig| format!(",\"rigid\":{}", json(rig)));
         out.line(format!(
@@ -205,7 +189,7 @@ impl Monero {
 
     fn reply(&mut self, now: Instant, reply: &Envelope<'_>, out: &mut Outbox) -> Result<(), ProtocolError> {
         // Replies to numbers that were never sent, or twice, change nothing.
-        let Some((_, pending)) = reply.id.and_then(|id| self.pending.remove(&id)) else {
+        let Some(pending) = self.requests.answered(reply.id) else {
             assert!(!self.bugs.has(Bug::UnknownReplyPanics), "a reply to an unknown number");
             return Ok(());
         };
@@ -342,7 +326,7 @@ impl Dialect for Monero {
                 json(self.config.algorithm.wire_names.first().copied().unwrap_or_default())
             )
         });
-        let request = self.request(now, Pending::Share { id, seq });
+        let request = self.requests.ask(now, Pending::Share { id, seq });
         out.line(format!(
             "{{\"id\":{request},\"jsonrpc\":\"2.0\",\"method\":\"submit\",\"params\":{{\"id\":{session},\"job_id\":{job_id},\"nonce\":\"{}\",\"result\":\"{}\"{}}}}}",
             encode_hex(&work.nonce_bytes(share.nonce)),
@@ -352,13 +336,7 @@ impl Dialect for Monero {
     }
 
     fn tick(&mut self, now: Instant, out: &mut Outbox) {
-        // Numbers are given in order of time, so the oldest come first.
-        while let Some(oldest) = self.pending.first_entry() {
-            if now.saturating_duration_since(oldest.get().0) <= REMEMBERED {
-                break;
-            }
-            oldest.remove();
-        }
+        self.requests.forget_old(now);
         if self.login_again.is_some_and(|again| again <= now) {
             self.login_again = None;
             self.login(now, out);
@@ -366,7 +344,7 @@ impl Dialect for Monero {
         let silent = self.heard.is_some_and(|heard| now.saturating_duration_since(heard) >= KEEPALIVE_AFTER);
         let due = self.keepalive_is_due();
         if let (true, true, Some(session)) = (silent, due, self.session.clone()) {
-            let id = self.request(now, Pending::Keepalive);
+            let id = self.requests.ask(now, Pending::Keepalive);
             self.keepalive_sent = Some(now);
             out.line(format!(
                 "{{\"id\":{id},\"jsonrpc\":\"2.0\",\"method\":\"keepalived\",\"params\":{{\"id\":{session}}}}}"
@@ -379,35 +357,9 @@ impl Dialect for Monero {
         [keepalive, self.login_again].into_iter().flatten().min()
     }
 
-    fn keepalive_sent(&self) -> Option<Instant> {
-        self.keepalive_sent
+    fn provocation(&self) -> Option<(Provocation, Instant)> {
+        self.keepalive_sent.map(|sent| (Provocation::Keepalive, sent))
     }
-}
-
-/// `client.reconnect`: `[host, port, wait]`, all optional, numbers also as text.
-fn redirect(params: Option<&RawValue>) -> Redirect {
-    let params = params.and_then(items).unwrap_or_default();
-    let host = params.first().and_then(|host| text(host)).map(|host| host.trim().to_owned());
-    Redirect {
-        host: host.filter(|host| !host.is_empty() && host.len() <= 253),
-        port: params.get(1).and_then(|port| number(port)).and_then(|port| u16::try_from(port).ok()),
-        wait_s: params.get(2).and_then(|wait| number(wait)).unwrap_or(0),
-    }
-}
-
-/// A short text or number as it was written, to be sent back the same.
-fn token(raw: &RawValue) -> Option<Box<str>> {
-    let written = raw.get();
-    let fits = text(raw).is_some() && written.len() <= MAX_TOKEN_BYTES;
-    fits.then(|| written.into())
-}
-
-fn json(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-fn field(message: &'static str, field: &'static str, fault: impl Into<String>) -> ProtocolError {
-    ProtocolError::Field { message, field, fault: fault.into() }
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rminer_algos::{Algorithm, NonceField, Target, Template, Work, decode_hex, decode_hex_array, registry};
 
-use super::field;
 use crate::bugs::{Bug, Bugs};
+use crate::dialect::wire::field;
 use crate::dialect::{NewJob, ProtocolError};
 use crate::envelope::Fields;
 use crate::job::Supersede;

@@ -4,6 +4,8 @@ use rminer_algos::registry::RANDOMX;
 use rminer_algos::{Hash, decode_hex_array};
 
 use super::*;
+use crate::dialect::Redirect;
+use crate::dialect::wire::{MAX_PENDING, REMEMBERED};
 use crate::dialect::{NewJob, Out};
 use crate::job::{Job, JobKey, Supersede};
 use crate::ledger::Reject;
@@ -353,10 +355,9 @@ fn pending_requests_are_bounded() {
     for nonce in 0..2000 {
         peer.submit(&job, nonce);
     }
-    assert_eq!(peer.dialect.pending.len(), MAX_PENDING);
+    assert_eq!(peer.dialect.requests.len(), MAX_PENDING);
     peer.now += REMEMBERED + Duration::from_secs(1);
     peer.dialect.tick(peer.now, &mut Outbox::default());
-    let shares =
-        peer.dialect.pending.values().filter(|(_, pending)| matches!(pending, Pending::Share { .. }));
+    let shares = peer.dialect.requests.pending().filter(|pending| matches!(pending, Pending::Share { .. }));
     assert_eq!(shares.count(), 0);
 }
