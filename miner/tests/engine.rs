@@ -55,8 +55,13 @@ impl Outcome {
 
 /// Mines for `seconds` with these devices; shares come about ten a second from each.
 fn mine(devices: &[SimOptions], profile: Profile, seconds: u64) -> Outcome {
+    mine_at(1000, devices, profile, seconds)
+}
+
+/// The same at a pool of this difficulty.
+fn mine_at(start: u64, devices: &[SimOptions], profile: Profile, seconds: u64) -> Outcome {
     let pool = PoolConfig {
-        difficulty: DifficultyConfig { start: 1000, ..DifficultyConfig::default() },
+        difficulty: DifficultyConfig { start, min: 1, ..DifficultyConfig::default() },
         ..PoolConfig::with_profile(profile)
     };
     let pool =
@@ -111,10 +116,30 @@ fn good_devices_are_credited() {
 #[test]
 fn wrong_hits_of_an_untrusted_device_are_never_sent() {
     let wrong = SimOptions { check: Check::First, wrong_one_in: Some(3), ..SimOptions::default() };
-    let outcome = mine(&[wrong], Profile::default(), 4);
+    let outcome = mine(&[wrong], Profile::default(), 5);
     assert!(outcome.not_sent(NotSent::Miscompute) > 2, "{:?}", outcome.snapshot.shares);
     assert!(outcome.snapshot.shares.accepted > 2);
     assert!(outcome.snapshot.devices[0].mismatches > 2);
+}
+
+#[test]
+fn a_device_that_is_always_wrong_is_benched() {
+    let wrong = SimOptions { check: Check::First, wrong_one_in: Some(1), ..SimOptions::default() };
+    let outcome = mine(&[wrong, SimOptions::default()], Profile::default(), 8);
+    assert_eq!(outcome.noted("Lost(0"), 2, "{:?}", outcome.notes);
+    assert_eq!(outcome.noted("Benched(0"), 1, "{:?}", outcome.notes);
+    assert_eq!(outcome.noted("Lost(1"), 0);
+    assert!(outcome.not_sent(NotSent::Miscompute) >= 6);
+    assert!(outcome.snapshot.shares.accepted > 5);
+}
+
+/// Far more hits in a slice than anybody can take: each has its row, the pool is not flooded, and others mine on.
+#[test]
+fn a_flood_of_hits_is_counted_and_throttled() {
+    let outcome = mine_at(1, &[SimOptions::default(), SimOptions::default()], Profile::default(), 5);
+    let shares = &outcome.snapshot.shares;
+    assert!(shares.found > 1000, "{shares:?}");
+    assert!(shares.accepted > 10 && outcome.not_sent(NotSent::Throttled) > 100, "{shares:?}");
 }
 
 #[test]
@@ -127,7 +152,7 @@ fn hits_found_twice_are_sent_once() {
 
 #[test]
 fn lost_and_hung_devices_do_not_stop_the_others() {
-    for failure in [SimFailure::PanicInScan, SimFailure::Load, SimFailure::Hang] {
+    for failure in [SimFailure::PanicInScan, SimFailure::Load, SimFailure::LostInScan, SimFailure::Hang] {
         let bad = SimOptions { failure: Some((failure, 1)), ..SimOptions::default() };
         let outcome = mine(&[bad, SimOptions::default()], Profile::default(), 6);
         assert_eq!(outcome.exit, Exit::Done, "{failure:?}");

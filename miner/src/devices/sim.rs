@@ -57,6 +57,10 @@ pub enum SimFailure {
     PanicInScan,
     /// Never comes back from a slice.
     Hang,
+    /// Is lost in the middle of a slice, when it has found hits already.
+    LostInScan,
+    /// Notices by itself that it computes wrong results.
+    Wrong,
 }
 
 /// Opens simulated devices.
@@ -85,7 +89,7 @@ impl DeviceSource for SimSource {
         if failure == Some(SimFailure::Open) {
             return Err(DeviceError::Lost("does not open".into()));
         }
-        Ok(Box::new(Sim { options: self.options.clone(), failure, work: None, hits: 0 }))
+        Ok(Box::new(Sim { options: self.options.clone(), failure, work: None, hits: 0, lost: false }))
     }
 
     fn check(&self) -> Check {
@@ -102,6 +106,7 @@ struct Sim {
     failure: Option<SimFailure>,
     work: Option<(Arc<Work>, Target)>,
     hits: u32,
+    lost: bool,
 }
 
 impl Device for Sim {
@@ -133,17 +138,26 @@ impl Device for Sim {
             Some(SimFailure::Hang) => loop {
                 std::thread::sleep(Duration::from_millis(100));
             },
+            Some(SimFailure::Wrong) => return Err(DeviceError::Wrong("simulated".into())),
+            // The first half is done and comes back; the loss itself is the next answer.
+            Some(SimFailure::LostInScan) if self.lost => {
+                return Err(DeviceError::Lost("in the middle of a slice, simulated".into()));
+            }
             _ => {}
         }
         let Some((work, target)) = &self.work else {
             return Err(DeviceError::Lost("no work was loaded".into()));
         };
         let began = Instant::now();
-        let count = (range.end - range.start).min(self.batch());
+        let mut count = (range.end - range.start).min(self.batch());
+        if self.failure == Some(SimFailure::LostInScan) {
+            count /= 2;
+            self.lost = true;
+        }
         let seed = work.seed().map_or(&[][..], |seed| &seed[..]);
         let mut blob = work.blob().to_vec();
         for counter in range.start..range.start + count {
-            let nonce = work.nonce_field().nonce(counter);
+            let nonce = work.nonce(counter);
             work.write_nonce(&mut blob, nonce);
             let mut hash = toy_hash(seed, &blob);
             if !target.is_met_by(&hash) {

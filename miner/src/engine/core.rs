@@ -24,6 +24,8 @@ use crate::exit::Exit;
 const MAX_SENT: usize = 64;
 /// Stands for a hash that is not known; it meets no target but the easiest one.
 const NO_HASH: Hash = Hash([0xFF; 32]);
+/// Shares that are expected less often than this are worth a word.
+const RARE: Duration = Duration::from_secs(600);
 
 /// What people are told, in order.
 #[derive(Debug)]
@@ -46,6 +48,21 @@ pub enum Happening {
     Mismatch(String),
     /// The work is used up before a new job came.
     Exhausted,
+    /// Shares of this job will be rare on these devices.
+    RareShares(RareShares),
+}
+
+/// How rare shares are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RareShares {
+    /// Mean time from one to the next; more than [`Duration`] holds is its maximum.
+    pub expected: Duration,
+    /// Expected hashes for one.
+    pub difficulty: f64,
+    /// Best rate of all devices together.
+    pub rate_hs: f64,
+    /// Whether nothing less than a block is taken.
+    pub solo: bool,
 }
 
 /// Takes hits on their way to the pool.
@@ -70,6 +87,7 @@ pub struct Core {
     exhausted: Option<JobKey>,
     /// Hits that were sent lately, in case a pool complains.
     sent: VecDeque<Hit>,
+    told_of_rare_shares: bool,
     happenings: Vec<Happening>,
     exit: Option<Exit>,
 }
@@ -98,6 +116,7 @@ impl Core {
             active_pool: None,
             exhausted: None,
             sent: VecDeque::new(),
+            told_of_rare_shares: false,
             happenings: Vec::new(),
             exit: None,
         })
@@ -180,12 +199,16 @@ impl Core {
             self.happenings
                 .push(Happening::Mismatch(format!("a hit of {device} was not checked: {unavailable}")));
         }
-        if !right || checked.purpose == Purpose::Complaint {
-            let healthy = checked.health == Some(Health::Healthy);
-            if !healthy {
-                self.crew.mismatched(now, checked.hit.worker);
-            }
+        let complaint = checked.purpose == Purpose::Complaint;
+        if !right || complaint {
             self.happenings.push(Happening::Mismatch(explain(&checked, &device)));
+        }
+        // Without an engine to ask there is nothing to judge by.
+        if checked.outcome.is_ok() {
+            let blameless = is_confirmed(&checked) || (right && !complaint);
+            if let Some(event) = self.crew.judged(now, checked.hit.worker, blameless) {
+                self.crew_event(event);
+            }
         }
         if checked.purpose == Purpose::BeforeSending {
             let hash = checked.outcome.ok().or(checked.hit.hash).unwrap_or(NO_HASH);
@@ -220,6 +243,7 @@ impl Core {
             }
         }
         self.total_window.sample(now, totals.values().sum());
+        self.tell_of_rare_shares();
         if self.crew.is_hopeless() {
             self.exit = self.exit.or(Some(Exit::NoDevice));
         } else if self.crew.needs_restart() {
@@ -329,6 +353,25 @@ impl Core {
         }
     }
 
+    /// Once a start, when the rate is known.
+    fn tell_of_rare_shares(&mut self) {
+        let (Some(rate_hs), Some(job)) = (self.total_window.rates().best_hs, self.scheduler.newest()) else {
+            return;
+        };
+        let difficulty = job.target.difficulty();
+        if self.told_of_rare_shares || difficulty <= rate_hs * RARE.as_secs_f64() {
+            return;
+        }
+        self.told_of_rare_shares = true;
+        let rare = RareShares {
+            expected: Duration::try_from_secs_f64(difficulty / rate_hs).unwrap_or(Duration::MAX),
+            difficulty,
+            rate_hs,
+            solo: job.block_target == Some(job.target),
+        };
+        self.happenings.push(Happening::RareShares(rare));
+    }
+
     fn crew_event(&mut self, event: CrewEvent) {
         let worker = match &event {
             CrewEvent::Ready(worker)
@@ -350,20 +393,26 @@ impl Core {
     }
 }
 
+/// Whether an engine that shares nothing with the device finds its hit good.
+fn is_confirmed(checked: &Checked) -> bool {
+    // A device that gives no hash has no memory of its own either; what computed the hash again is the reference.
+    checked.health == Some(Health::Healthy) || (checked.hit.hash.is_none() && checked.is_right())
+}
+
 fn explain(checked: &Checked, device: &str) -> String {
     let who = match checked.purpose {
         Purpose::Complaint => "the pool says that a hash is wrong",
         Purpose::BeforeSending | Purpose::Behind => "the second engine does not find a hash",
     };
     let why = match checked.health {
-        Some(Health::Healthy) => {
+        _ if is_confirmed(checked) => {
             "an engine of another kind confirms the hash, so this machine is not at fault"
         }
         Some(Health::MemoryCorrupt) => {
             "memory had flipped; it is filled again. Check the memory's clock and health"
         }
         Some(Health::DeviceFault) => "the device miscomputes. Lower its clock or raise its voltage",
-        Some(Health::Unknown) | None => "the cause is not known",
+        Some(Health::Unknown | Health::Healthy) | None => "the cause is not known",
     };
     format!("{device} worker {}: {who}: {why}", checked.hit.worker)
 }
@@ -378,3 +427,6 @@ fn share(hit: &Hit, hash: Hash) -> Share {
         found: hit.found,
     }
 }
+
+#[cfg(test)]
+mod tests;

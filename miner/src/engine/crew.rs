@@ -18,6 +18,10 @@ const LOSS_WINDOW: Duration = Duration::from_secs(3600);
 const MAX_ABANDONED: u32 = 2;
 /// A device with a mismatch is checked before sending for this long.
 const PROBATION: Duration = Duration::from_secs(24 * 3600);
+/// Checked hits by which a device is judged.
+const JUDGED_BY: usize = 100;
+/// So many wrong ones among them are a loss; so are two in a row.
+const MAX_WRONG: usize = 3;
 
 /// How long things may take before the crew acts.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +81,8 @@ struct Slot {
     unusable: bool,
     mismatch: Option<Instant>,
     mismatches: u64,
+    /// Whether each of the last checked hits was right.
+    verdicts: VecDeque<bool>,
 }
 
 impl Crew {
@@ -97,6 +103,7 @@ impl Crew {
             unusable: false,
             mismatch: None,
             mismatches: 0,
+            verdicts: VecDeque::new(),
         };
         let slots = sources.into_iter().map(slot).collect();
         Self { slots, mailbox, reports, patience, abandoned: 0 }
@@ -141,12 +148,29 @@ impl Crew {
         if on_probation { Check::First } else { slot.source.check() }
     }
 
-    /// A hit of this worker was wrong: until tomorrow its hits are checked before they are sent.
-    pub fn mismatched(&mut self, now: Instant, worker: u16) {
-        if let Some(slot) = self.slots.get_mut(usize::from(worker)) {
+    /// A hit of this worker was checked. After a wrong one its hits are checked before they are sent until
+    /// tomorrow; after two in a row, or three among the last hundred, the device is opened anew, as after any loss.
+    pub fn judged(&mut self, now: Instant, worker: u16, right: bool) -> Option<CrewEvent> {
+        let slot = self.slots.get_mut(usize::from(worker))?;
+        if !right {
             slot.mismatch = Some(now);
             slot.mismatches += 1;
         }
+        // Hits of a life that was ended for the ones before them say nothing new.
+        slot.worker.as_ref()?;
+        let wrong_again = !right && slot.verdicts.back() == Some(&false);
+        if slot.verdicts.len() == JUDGED_BY {
+            slot.verdicts.pop_front();
+        }
+        slot.verdicts.push_back(right);
+        let wrong = slot.verdicts.iter().filter(|right| !**right).count();
+        if !wrong_again && wrong < MAX_WRONG {
+            return None;
+        }
+        slot.verdicts.clear();
+        slot.worker.take()?.abandon();
+        let error = DeviceError::Lost(format!("{wrong} of its last hits were wrong"));
+        Some(slot.lost(now, worker, error, &self.patience))
     }
 
     /// The source of a worker's device.
@@ -358,6 +382,39 @@ mod tests {
     }
 
     #[test]
+    fn known_to_be_wrong_is_benched_at_once() {
+        let mut bench = Bench::new(&[Some((SimFailure::Wrong, 1)), None]);
+        bench.run(|bench| {
+            bench.count(|event| matches!(event, CrewEvent::Benched(0, DeviceError::Wrong(_)))) == 1
+        });
+        assert_eq!(bench.count(|event| matches!(event, CrewEvent::Lost(..))), 0);
+        bench.run(|bench| bench.crew.slots[0].meter.total() > 0);
+        bench.stop();
+    }
+
+    #[test]
+    fn wrong_hits_cost_a_device_its_life() {
+        let mut bench = Bench::new(&[None]);
+        let start = Instant::now();
+        let mut judge = |verdicts: &[bool], at: Instant| {
+            bench.run(|bench| bench.crew.running() == 1);
+            verdicts.iter().filter_map(|right| bench.crew.judged(at, 0, *right)).collect::<Vec<_>>()
+        };
+        let many_right = [true; JUDGED_BY];
+        assert_eq!(judge(&[false, true, true, false], start), []);
+        assert_eq!(judge(&many_right, start), []);
+        assert_eq!(judge(&[false, true, false, true], start), [], "the two before are forgotten");
+        // Three in a hundred, and the rest of that batch is not held against the next life.
+        let lost = judge(&[false, false, false, false], start);
+        assert!(matches!(lost[..], [CrewEvent::Lost(0, DeviceError::Lost(_), _)]), "{lost:?}");
+        let lost = judge(&[false, false], start);
+        assert!(matches!(lost[..], [CrewEvent::Lost(..)]), "two in a row: {lost:?}");
+        let benched = judge(&[false, false], start);
+        assert!(matches!(benched[..], [CrewEvent::Benched(..)]), "{benched:?}");
+        bench.stop();
+    }
+
+    #[test]
     fn hung_threads_are_left_behind() {
         let mut bench = Bench::new(&[Some((SimFailure::Hang, 2)), None]);
         bench.run(|bench| bench.count(|event| matches!(event, CrewEvent::Hung(0, _))) == 1);
@@ -374,7 +431,7 @@ mod tests {
         let mut bench = Bench::new(&[None]);
         let now = Instant::now();
         assert_eq!(bench.crew.check(now, 0), Check::Behind);
-        bench.crew.mismatched(now, 0);
+        assert_eq!(bench.crew.judged(now, 0, false), None);
         assert_eq!(bench.crew.check(now, 0), Check::First);
         assert_eq!(bench.crew.check(now + PROBATION, 0), Check::Behind);
         assert_eq!(bench.crew.check(now, 77), Check::First, "an unknown device is not trusted");

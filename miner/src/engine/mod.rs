@@ -11,7 +11,7 @@ mod snapshot;
 mod verify;
 mod worker;
 
-pub use self::core::{Core, Happening, Submit};
+pub use self::core::{Core, Happening, RareShares, Submit};
 pub use crew::{Crew, CrewEvent, Patience};
 pub use cursor::{Cursors, KEPT, Lease};
 pub use hashrate::{Meter, Rates, Windows};

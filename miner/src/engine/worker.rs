@@ -127,7 +127,7 @@ impl Worker {
         Ok(Self { pulse, life, retired, thread })
     }
 
-    /// Tells a thread that does not answer to end whenever it can, and forgets it.
+    /// Tells a thread that does not answer or is not trusted to end whenever it can, and forgets it.
     pub fn abandon(self) {
         self.retired.store(true, Ordering::Relaxed);
     }
@@ -207,7 +207,7 @@ impl Body {
     ) -> Result<bool, DeviceError> {
         let mut found: Vec<Found> = Vec::new();
         let mut left = 0..0;
-        while !interrupt.is_set() {
+        while !interrupt.is_set() && !self.retired.load(Ordering::Relaxed) {
             if left.is_empty() {
                 let Some(range) = assignment.lease.take(device.batch().max(1)) else { return Ok(true) };
                 left = range;

@@ -80,6 +80,21 @@ impl Screen for Json {
                 "warning",
                 json!({ "code": problem.code, "text": problem.summary, "facts": problem.facts, "help": problem.help }),
             ),
+            Happening::RareShares(rare) => {
+                let problem = super::lines::rare_shares(rare);
+                self.write(
+                    "warning",
+                    json!({
+                        "code": problem.code,
+                        "text": problem.summary,
+                        "facts": problem.facts,
+                        "help": problem.help,
+                        "expected_s": rare.expected.as_secs_f64(),
+                        "difficulty": rare.difficulty,
+                        "hashrate_hs": rare.rate_hs,
+                    }),
+                )
+            }
             Happening::Mismatch(text) => self.write("warning", json!({ "code": "check", "text": text })),
         }
     }

@@ -9,7 +9,7 @@ use super::Screen;
 use super::units::{count, duration, hashrate, percent};
 use crate::clock::local_time;
 use crate::devices::{DatasetReady, Notice, RandomxMemory};
-use crate::engine::{CrewEvent, Happening, Snapshot};
+use crate::engine::{CrewEvent, Happening, RareShares, Snapshot};
 use crate::problem::Problem;
 
 /// How much is written.
@@ -161,6 +161,21 @@ impl Lines {
     }
 }
 
+/// So that nobody waits for what cannot come.
+pub(super) fn rare_shares(rare: &RareShares) -> Problem {
+    let (what, help) = if rare.solo {
+        ("block", "a pool pays for far easier shares")
+    } else {
+        (
+            "share",
+            "lower what the pool asks for (--suggest-difficulty, or its words for --pass), or choose one for small miners",
+        )
+    };
+    Problem::warning("rare-shares", format!("a {what} is expected every {}", duration(rare.expected)))
+        .fact(format!("difficulty {} at {}", count(rare.difficulty), hashrate(Some(rare.rate_hs))))
+        .help(help)
+}
+
 fn ready_text(ready: &DatasetReady) -> String {
     let what = match ready.mode {
         RandomxMemory::Fast => "dataset ready",
@@ -196,6 +211,7 @@ impl Screen for Lines {
             Happening::Crew(event, device, worker) => self.crew(event, device, *worker),
             Happening::Device(notice) => self.notice(notice),
             Happening::Mismatch(text) => self.problem(&Problem::warning("check", text.clone())),
+            Happening::RareShares(rare) => self.problem(&rare_shares(rare)),
             Happening::Exhausted => {
                 self.line("pause", "all nonces of this job are used; waiting for the next")
             }

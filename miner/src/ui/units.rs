@@ -22,8 +22,9 @@ pub fn hashrate(rate_hs: Option<f64>) -> String {
     format!("{scaled:.digits$} {prefix}H/s")
 }
 
-/// `42 ms`, `7.4 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
+/// `42 ms`, `7.4 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`, `1.2k years`.
 pub fn duration(time: Duration) -> String {
+    const YEAR_S: u64 = 31_557_600;
     let seconds = time.as_secs();
     match seconds {
         0 => format!("{} ms", time.as_millis()),
@@ -31,6 +32,7 @@ pub fn duration(time: Duration) -> String {
         10..=119 => format!("{seconds} s"),
         120..=7199 => format!("{} min {} s", seconds / 60, seconds % 60),
         7200..=172_799 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ if seconds >= 2 * YEAR_S => format!("{} years", count(time.as_secs_f64() / YEAR_S as f64)),
         _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
     }
 }
@@ -71,6 +73,8 @@ mod tests {
         assert_eq!(duration(Duration::from_secs(200)), "3 min 20 s");
         assert_eq!(duration(Duration::from_secs(7500)), "2 h 5 min");
         assert_eq!(duration(Duration::from_secs(3 * 86_400 + 4 * 3600)), "3 d 4 h");
+        assert_eq!(duration(Duration::from_secs(700 * 86_400)), "700 d 0 h");
+        assert_eq!(duration(Duration::from_secs(38_500 * 31_557_600)), "38.5k years");
         assert_eq!(percent(0.0975), "9.8 %");
         assert_eq!(percent(0.31), "31 %");
     }
