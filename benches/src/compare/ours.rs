@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, bail};
-use rminer::bench::{self, BenchLength, BenchOptions};
+use rminer::bench::{self, BenchLength};
 use rminer::config::CpuSettings;
 
 use super::{Measurement, Run};
@@ -14,13 +14,12 @@ use super::{Measurement, Run};
 pub(crate) fn run_here(run: &Run, hashes: Option<u64>) -> Result<()> {
     let cpu = CpuSettings { affinity: Some(run.pus()?), ..CpuSettings::default() };
     let length = hashes.map_or(BenchLength::Time(run.time()), BenchLength::Hashes);
-    let options = BenchOptions { cpu, length };
     let tell = |told| {
         if let bench::BenchProgress::Notice(rminer::devices::Notice::Warning(warning)) = told {
             eprintln!("{warning}");
         }
     };
-    let result = bench::run(&options, &(Arc::new(tell) as _), &AtomicBool::new(false))?;
+    let result = bench::randomx::run(&cpu, length, &(Arc::new(tell) as _), &AtomicBool::new(false))?;
     println!("{}", serde_json::to_string(&result)?);
     Ok(())
 }

@@ -1,29 +1,28 @@
-//! The benchmark: the mining threads at full speed without a pool, on work that anyone can repeat.
+//! The benchmark: devices at full speed without a pool, on work that anyone can repeat.
 //!
-//! The work is that of xmrig's benchmark: 112 zero bytes, nonce at 39, a seed of zeros. For a given number of
-//! hashes the sum over all of them is comparable with the sums that xmrig publishes, so a fast engine that
-//! computes wrong hashes gives itself away.
+//! RandomX is measured on the work of xmrig's benchmark, whose sums anyone can compare ([`randomx`]). Every other
+//! algorithm is measured twice over, the device alone and in the whole miner with new jobs ([`engine`]).
 
-mod chain;
-mod measure;
+mod engine;
+mod latency;
 mod memory;
+pub mod randomx;
 mod statistics;
-mod sums;
-mod work;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use rminer_algos::registry;
 use serde::Serialize;
 use thiserror::Error;
 
-use self::measure::measure;
+pub use self::engine::NewJobs;
 pub use self::memory::{MemoryUse, memory_use, parse_memory};
-pub use self::sums::published_sum;
-use crate::config::CpuSettings;
-use crate::devices::{DeviceError, Notice, NoticeSink, cpu::randomx};
+use crate::config::Settings;
+use crate::devices::{DeviceError, Notice, NoticeSink};
+use crate::exit::Exit;
+use crate::problem::Problem;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,15 +31,6 @@ pub enum BenchLength {
     Time(Duration),
     /// Compute the hashes of the nonces from 0 to this number less one, and their sum.
     Hashes(u64),
-}
-
-/// What to measure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BenchOptions {
-    /// Threads, pages and so on, as for mining.
-    pub cpu: CpuSettings,
-    /// For how long.
-    pub length: BenchLength,
 }
 
 /// What a benchmark tells while it runs.
@@ -71,11 +61,14 @@ pub struct BenchResult {
     pub algo: &'static str,
     /// The device, `cpu0`, or `cpu` where it took several.
     pub device: String,
+    /// Model name.
+    pub name: String,
     /// Mining threads.
     pub threads: usize,
     /// Machines that each thread interleaves.
     pub vms_per_thread: u32,
-    /// Time to fill the dataset, Argon2 included, in milliseconds.
+    /// Time to fill the dataset, Argon2 included, or until a device had opened and taken its first work, in
+    /// milliseconds.
     pub init_ms: u64,
     /// Time from the start of the process to the first finished hash, in milliseconds.
     pub first_hash_ms: u64,
@@ -97,6 +90,8 @@ pub struct BenchResult {
     pub memory_kib: Option<u64>,
     /// How the hashes were computed.
     pub engine: String,
+    /// The whole miner with new jobs; `null` where only hashing was measured.
+    pub new_jobs: Option<NewJobs>,
     /// For a number of hashes: the sum that xmrig prints for it, in hexadecimal.
     pub checksum: Option<String>,
 }
@@ -110,6 +105,12 @@ pub enum BenchError {
     /// Nothing to do, or more nonces than there are.
     #[error("a benchmark takes 1 to 4294967296 hashes or at least a tenth of a second")]
     Length,
+    /// A number of hashes, where nobody knows what their sum should be.
+    #[error("--hashes is for randomx, whose sums are published; {0} is measured by time")]
+    NoSums(&'static str),
+    /// There is none to measure.
+    #[error("{}", .0.summary)]
+    NoDevice(Box<Problem>, Exit),
     /// The device cannot.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -118,57 +119,37 @@ pub enum BenchError {
     Thread(String),
 }
 
-/// Measures RandomX on the processor. Blocks until done; `stop` ends it within a fraction of a second.
+/// What and how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BenchOptions {
+    /// For each device and algorithm.
+    pub length: BenchLength,
+    /// Time from one job to the next where the whole miner is measured.
+    pub new_job_every: Duration,
+}
+
+/// Measures every device that the settings choose on their algorithm, one after the other. Blocks until done; `stop`
+/// ends it within a fraction of a second.
 ///
 /// # Errors
 /// Every variant of [`BenchError`].
 pub fn run(
-    options: &BenchOptions,
+    settings: &Settings,
+    options: BenchOptions,
     progress: &ProgressSink,
     stop: &AtomicBool,
-) -> Result<BenchResult, BenchError> {
-    let (shortest, most) = (Duration::from_millis(100), work::NONCES);
-    match options.length {
-        BenchLength::Time(time) if time < shortest => return Err(BenchError::Length),
-        BenchLength::Hashes(hashes) if hashes == 0 || hashes > most => return Err(BenchError::Length),
-        BenchLength::Time(_) | BenchLength::Hashes(_) => {}
+) -> Result<Vec<BenchResult>, BenchError> {
+    if *settings.algorithm == registry::RANDOMX && crate::devices::chooses_a_cpu(&settings.devices) {
+        let result = randomx::run(&settings.cpu, options.length, progress, stop)?;
+        return Ok(vec![result]);
     }
-    let init_ms = Arc::new(AtomicU64::new(0));
-    let setup = randomx::open(&options.cpu, &notices(progress, &init_ms))?;
-    let measured = measure(&setup, options.length, progress, stop)?;
-    let seconds = measured.time.as_secs_f64();
-    let (hugepages_have, hugepages_want) = measured.huge_pages;
-    let mut devices: Vec<_> = setup.sources.iter().map(|source| source.info().id.clone()).collect();
-    devices.dedup();
-    Ok(BenchResult {
-        algo: registry::RANDOMX.name,
-        device: if devices.len() == 1 { devices.remove(0) } else { "cpu".into() },
-        threads: setup.sources.len(),
-        vms_per_thread: 1,
-        init_ms: init_ms.load(Ordering::Relaxed),
-        first_hash_ms: measured.first_hash_ms,
-        hashes: measured.hashes,
-        seconds,
-        cpu_seconds: measured.cpu_seconds,
-        rate_hs: measured.hashes as f64 / seconds,
-        spread_percent: measured.spread_percent,
-        hugepages_have,
-        hugepages_want,
-        memory_kib: measured.memory_kib,
-        engine: setup.engine,
-        checksum: measured.sum.map(|sum| format!("{sum:016x}")),
-    })
+    engine::run(settings, options, progress, stop)
 }
 
-/// Passes the devices' notices on and keeps the time of the slowest dataset.
-fn notices(progress: &ProgressSink, init_ms: &Arc<AtomicU64>) -> NoticeSink {
-    let (progress, init_ms) = (Arc::clone(progress), Arc::clone(init_ms));
-    Arc::new(move |notice| {
-        if let Notice::DatasetReady(ready) = &notice {
-            init_ms.fetch_max(ready.init_ms, Ordering::Relaxed);
-        }
-        progress(BenchProgress::Notice(notice));
-    })
+/// Passes the devices' notices on.
+fn notices(progress: &ProgressSink) -> NoticeSink {
+    let progress = Arc::clone(progress);
+    Arc::new(move |notice| progress(BenchProgress::Notice(notice)))
 }
 
 #[cfg(test)]

@@ -22,6 +22,11 @@ impl Slices {
         Self { since: now, hashes: 0, rates_hs: Vec::new() }
     }
 
+    /// Goes on with another run, which counts its hashes from 0.
+    pub(super) fn restart(&mut self, now: Instant) {
+        (self.since, self.hashes) = (now, 0);
+    }
+
     /// Takes the number of all hashes so far; gives the rate when a slice is over.
     pub(super) fn add(&mut self, now: Instant, hashes: u64) -> Option<f64> {
         let time = now.duration_since(self.since);

@@ -7,10 +7,13 @@ use crate::config::parse_time;
 /// How much to measure.
 #[derive(Debug, clap::Args)]
 pub struct BenchArgs {
-    /// Hash for this long once the dataset is ready [default: 30s]
+    /// Hash for this long on each device with each algorithm [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = parse_time, allow_negative_numbers = true)]
     pub seconds: Option<Duration>,
-    /// Compute so many hashes, such as 250K or 1M, and the sum that xmrig prints for them
+    /// Time between the new jobs that the whole miner is measured with, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub new_job_every: u64,
+    /// RandomX: compute so many hashes, such as 250K or 1M, and the sum that xmrig prints for them
     #[arg(long, value_name = "N", value_parser = parse_hashes, conflicts_with = "seconds", allow_negative_numbers = true)]
     pub hashes: Option<u64>,
 }

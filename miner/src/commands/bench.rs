@@ -5,33 +5,35 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use rminer_algos::registry::ALGORITHMS;
+
 use super::devices::device_failed;
 use super::table::table;
-use crate::bench::{self, BenchError, BenchLength, BenchOptions, BenchProgress, BenchResult, ProgressSink};
+use crate::bench::{
+    self, BenchError, BenchLength, BenchOptions, BenchProgress, BenchResult, NewJobs, ProgressSink,
+};
 use crate::cli::{BenchArgs, Context};
-use crate::config::{DeviceSelection, Pools, Settings};
+use crate::config::keys::Setting;
+use crate::config::{DevicePattern, DeviceSelection, Pools, Settings};
 use crate::devices::Notice;
 use crate::exit::Exit;
-use crate::problem::Problem;
+use crate::problem::{Problem, Severity};
 use crate::signals;
-use crate::ui::hashrate;
+use crate::ui::{duration, hashrate};
 
 /// How long to hash when nothing else is asked for.
 const DEFAULT_TIME: Duration = Duration::from_secs(30);
 
 /// Measures, and prints what came out.
 pub(super) fn run(args: &BenchArgs, context: &Context<'_>) -> Exit {
-    let settings = match context.resolve(Pools::Ignored) {
-        Ok(resolution) => resolution.settings,
+    let resolution = match context.resolve(Pools::Ignored) {
+        Ok(resolution) => resolution,
         Err(exit) => return exit,
     };
+    let of_algo = resolution.shown.iter().find(|shown| shown.setting == Setting::Algo);
+    let named = of_algo.is_some_and(|shown| shown.origin.is_some());
+    let mut settings = resolution.settings;
     context.report(&settings.warnings);
-    if !chooses_cpu(&settings) {
-        let problem =
-            Problem::error("no-device", "--devices leaves out the CPU, and this version has no other device");
-        context.report(&[problem.help("rminer bench --devices cpu")]);
-        return Exit::NoDevice;
-    }
     let stop = Arc::new(AtomicBool::new(false));
     if let Err(error) = signals::set_at_interrupt(&stop) {
         context.report(&[Problem::warning("signals", format!("Ctrl-C ends the program at once: {error}"))]);
@@ -40,65 +42,142 @@ pub(super) fn run(args: &BenchArgs, context: &Context<'_>) -> Exit {
         Some(hashes) => BenchLength::Hashes(hashes),
         None => BenchLength::Time(args.seconds.unwrap_or(DEFAULT_TIME)),
     };
+    // Everything, unless something is named. Only one algorithm has sums.
+    let one = [settings.algorithm];
+    let algorithms = if named || args.hashes.is_some() { &one[..] } else { ALGORITHMS };
+    if settings.devices == DeviceSelection::Auto {
+        settings.devices = DeviceSelection::Only(vec![DevicePattern::Cpus, DevicePattern::Gpus]);
+    }
+    let options = BenchOptions { length, new_job_every: Duration::from_millis(args.new_job_every) };
     let color = context.color_of_errors();
     let progress = progress(color, std::io::stderr().is_terminal() && !context.globals().json);
-    match bench::run(&BenchOptions { cpu: settings.cpu, length }, &progress, &stop) {
-        Ok(result) => print(&result, length, context),
-        Err(BenchError::Stopped) => {
+    let mut results = Vec::new();
+    for &algorithm in algorithms {
+        let settings = Settings { algorithm, ..settings.clone() };
+        match bench::run(&settings, options, &progress, &stop) {
+            Ok(measured) => results.extend(measured),
+            // The devices that are named need not be good for every algorithm.
+            Err(BenchError::NoDevice(problem, Exit::NoDevice)) if algorithms.len() > 1 => {
+                context.report(&[Problem { severity: Severity::Warning, ..*problem }]);
+            }
+            Err(error) => return failed(context, error, &results, length),
+        }
+    }
+    if results.is_empty() {
+        let problem = Problem::error("no-device", "none of the devices that are named can be measured");
+        context.report(&[problem.help("`rminer devices` lists what there is")]);
+        return Exit::NoDevice;
+    }
+    print(&results, length, context)
+}
+
+fn failed(context: &Context<'_>, error: BenchError, results: &[BenchResult], length: BenchLength) -> Exit {
+    if !results.is_empty() {
+        // What was measured before is worth seeing.
+        let _ = print(results, length, context);
+    }
+    match error {
+        BenchError::Stopped => {
             context.report(&[Problem::warning("stopped", "stopped before there was a result")]);
             Exit::Done
         }
-        Err(BenchError::Device(error)) => device_failed(context, &error),
-        Err(BenchError::Length) => {
-            context.fail(&[Problem::error("bad-value", BenchError::Length.to_string())])
+        BenchError::NoDevice(problem, exit) => {
+            context.report(&[*problem]);
+            exit
         }
-        Err(error) => {
+        BenchError::Device(error) => device_failed(context, &error),
+        BenchError::Length | BenchError::NoSums(_) => {
+            context.fail(&[Problem::error("bad-value", error.to_string())])
+        }
+        BenchError::Thread(_) => {
             context.report(&[Problem::error("bench", error.to_string())]);
             Exit::Failed
         }
     }
 }
 
-fn print(result: &BenchResult, length: BenchLength, context: &Context<'_>) -> Exit {
-    let published = match length {
-        BenchLength::Hashes(hashes) => bench::published_sum(hashes, result.threads),
+fn print(results: &[BenchResult], length: BenchLength, context: &Context<'_>) -> Exit {
+    let published = |result: &BenchResult| match length {
+        BenchLength::Hashes(hashes) => bench::randomx::published_sum(hashes, result.threads),
         BenchLength::Time(_) => None,
     };
-    let printed = if context.globals().json {
-        context.print_json_line(result)
+    let mut exit = if context.globals().json {
+        results.iter().map(|result| context.print_json_line(result)).find(|exit| *exit != Exit::Done)
     } else {
-        context.print(&text(result, published))
+        let mut text = table(&rows(results));
+        for result in results {
+            text.push_str(&notes(result, published(result)));
+        }
+        Some(context.print(&text))
     };
-    match (&result.checksum, published) {
-        (Some(sum), Some(published)) if sum != published => {
+    for result in results {
+        if let (Some(sum), Some(published)) = (&result.checksum, published(result))
+            && sum != published
+        {
             let summary = format!("the sum is {sum}, but xmrig publishes {published}: some hashes are wrong");
             let problem = Problem::error("bench-checksum", summary);
             context.report(&[
                 problem.help("memory or processor miscompute; lower their clocks, then try again")
             ]);
-            Exit::Failed
+            exit = Some(Exit::Failed);
         }
-        _ => printed,
     }
+    exit.unwrap_or(Exit::Done)
 }
 
-fn text(result: &BenchResult, published: Option<&str>) -> String {
-    let heading = ["DEVICE", "ALGORITHM", "THREADS", "HASHRATE", "SPREAD", "DATASET", "HUGE PAGES", "ENGINE"]
-        .map(str::to_owned);
-    let row = [
-        result.device.clone(),
-        result.algo.to_owned(),
-        result.threads.to_string(),
-        hashrate(Some(result.rate_hs)),
-        result.spread_percent.map_or_else(|| "-".into(), |spread| format!("+-{spread:.1} %")),
-        format!("{:.1} s", Duration::from_millis(result.init_ms).as_secs_f64()),
-        format!("{} of {}", result.hugepages_have, result.hugepages_want),
-        result.engine.clone(),
-    ];
-    let mut text = table(&[heading, row]);
+fn rows(results: &[BenchResult]) -> Vec<[String; 8]> {
+    let heading =
+        ["DEVICE", "ALGORITHM", "WORKERS", "HASHRATE", "SPREAD", "IN THE MINER", "READY IN", "ENGINE"]
+            .map(str::to_owned);
+    let dash = || "-".to_owned();
+    let row = |result: &BenchResult| {
+        let in_miner = |jobs: &NewJobs| format!("{:.1} %", jobs.of_alone * 100.0);
+        [
+            result.device.clone(),
+            result.algo.to_owned(),
+            result.threads.to_string(),
+            hashrate(Some(result.rate_hs)),
+            result.spread_percent.map_or_else(dash, |spread| format!("+-{spread:.1} %")),
+            result.new_jobs.as_ref().map_or_else(dash, in_miner),
+            duration(Duration::from_millis(result.init_ms)),
+            result.engine.clone(),
+        ]
+    };
+    std::iter::once(heading).chain(results.iter().map(row)).collect()
+}
+
+/// What does not fit the table.
+fn notes(result: &BenchResult, published: Option<&str>) -> String {
+    let mut text = format!("\n{} {}: {}", result.device, result.algo, result.name);
+    if result.hugepages_want > 0 {
+        text.push_str(&format!(", huge pages {} of {}", result.hugepages_have, result.hugepages_want));
+    }
+    text.push('\n');
     if let Some(sum) = &result.checksum {
         let note = if published == Some(sum.as_str()) { ", as xmrig publishes it" } else { "" };
-        text.push_str(&format!("\n{} hashes in {:.1} s, sum {sum}{note}\n", result.hashes, result.seconds));
+        text.push_str(&format!("  {} hashes in {:.1} s, sum {sum}{note}\n", result.hashes, result.seconds));
+    }
+    if let Some(jobs) = &result.new_jobs {
+        let ms = |time: Option<f64>| time.map_or_else(|| "-".into(), |time| format!("{time:.1} ms"));
+        text.push_str(&format!(
+            "  a new job every {} ms: {}, {:.1} % of the device alone ({:.1} % by processor time)\n",
+            jobs.every_ms,
+            hashrate(Some(jobs.rate_hs)),
+            jobs.of_alone * 100.0,
+            jobs.of_alone_cpu * 100.0
+        ));
+        text.push_str(&format!(
+            "  new job to hashing for it: half within {}, 99 % within {}, all within {} ({} times)\n",
+            ms(jobs.hashing_p50_ms),
+            ms(jobs.hashing_p99_ms),
+            ms(jobs.hashing_max_ms),
+            jobs.taken
+        ));
+        text.push_str(&format!(
+            "  new job to its first slice done: half within {}, 99 % within {}\n",
+            ms(jobs.slice_p50_ms),
+            ms(jobs.slice_p99_ms)
+        ));
     }
     text
 }
@@ -125,11 +204,4 @@ fn progress(color: bool, is_terminal: bool) -> ProgressSink {
             line(format!("{part}   {}", hashrate(Some(rate_hs))));
         }
     })
-}
-
-fn chooses_cpu(settings: &Settings) -> bool {
-    match &settings.devices {
-        DeviceSelection::Auto => true,
-        selection => (0..=u8::MAX).any(|number| selection.includes_cpu(number.into())),
-    }
 }

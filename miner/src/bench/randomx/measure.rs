@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use rminer_algos::{Target, Work};
 
-use super::statistics::Slices;
 use super::{BenchError, BenchLength, BenchProgress, MemoryUse, ProgressSink, chain, memory_use, work};
+use crate::bench::statistics::Slices;
 use crate::devices::cpu::randomx::RandomxSetup;
 use crate::devices::{DeviceError, DeviceSource, Found, Generation, Interrupt, os};
 

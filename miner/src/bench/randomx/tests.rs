@@ -9,25 +9,25 @@ use rminer_algos::randomx::LightReference;
 
 use super::*;
 use crate::config::{HugePages, RandomxMode};
+use crate::devices::DeviceError;
 use crate::devices::cpu::randomx::RandomxSetup;
 use crate::devices::cpu::randomx::tests::dataset_turn;
 
-fn options(threads: u32, length: BenchLength) -> BenchOptions {
-    let cpu = CpuSettings {
+fn settings(threads: u32) -> CpuSettings {
+    CpuSettings {
         threads: NonZeroU32::new(threads),
         huge_pages: HugePages::Off,
         randomx_mode: RandomxMode::Light,
         ..CpuSettings::default()
-    };
-    BenchOptions { cpu, length }
+    }
 }
 
 fn silent() -> ProgressSink {
     Arc::new(|_| {})
 }
 
-fn run_now(options: &BenchOptions) -> Result<BenchResult, BenchError> {
-    run(options, &silent(), &AtomicBool::new(false))
+fn run_now(threads: u32, length: BenchLength) -> Result<BenchResult, BenchError> {
+    run(&settings(threads), length, &silent(), &AtomicBool::new(false))
 }
 
 fn last_eight(hash: Hash) -> u64 {
@@ -64,7 +64,7 @@ fn plain_sum() -> u64 {
 
 #[test]
 fn one_thread_chains_its_inputs() {
-    let result = run_now(&options(1, BenchLength::Hashes(HASHES.into()))).unwrap();
+    let result = run_now(1, BenchLength::Hashes(HASHES.into())).unwrap();
     assert_eq!((result.hashes, result.threads, result.vms_per_thread), (HASHES.into(), 1, 1));
     assert_eq!(result.checksum, Some(format!("{:016x}", chained_sum())));
     assert!(result.first_hash_ms > 0 && result.seconds > 0.0 && result.rate_hs > 0.0);
@@ -82,7 +82,7 @@ fn several_threads_sum_all_nonces_once() {
     let sink = Arc::clone(&heard);
     let progress: ProgressSink = Arc::new(move |told| sink.lock().unwrap().push(told));
     let length = BenchLength::Hashes(HASHES.into());
-    let result = run(&options(2, length), &progress, &AtomicBool::new(false)).unwrap();
+    let result = run(&settings(2), length, &progress, &AtomicBool::new(false)).unwrap();
     assert_eq!((result.hashes, result.threads), (HASHES.into(), 2));
     assert_eq!(result.checksum, Some(format!("{:016x}", plain_sum())));
     let heard = heard.lock().unwrap();
@@ -92,7 +92,7 @@ fn several_threads_sum_all_nonces_once() {
 
 #[test]
 fn time_ends_a_run() {
-    let result = run_now(&options(1, BenchLength::Time(Duration::from_millis(300)))).unwrap();
+    let result = run_now(1, BenchLength::Time(Duration::from_millis(300))).unwrap();
     assert!(result.hashes > 0 && result.checksum.is_none());
     assert!(result.seconds >= 0.3, "{result:?}");
     let json = serde_json::to_value(&result).unwrap();
@@ -124,7 +124,7 @@ fn stop_ends_a_run() {
             std::thread::sleep(Duration::from_millis(200));
             stop.store(true, Ordering::Relaxed);
         });
-        run(&options(1, BenchLength::Time(Duration::from_secs(3600))), &silent(), &stop)
+        run(&settings(1), BenchLength::Time(Duration::from_secs(3600)), &silent(), &stop)
     });
     assert_eq!(result, Err(BenchError::Stopped));
     assert!(begun.elapsed() < Duration::from_secs(600), "it ran on for its hour");
@@ -133,10 +133,10 @@ fn stop_ends_a_run() {
 #[test]
 fn impossible_lengths_are_refused() {
     for length in [BenchLength::Hashes(0), BenchLength::Hashes(1 << 33), BenchLength::Time(Duration::ZERO)] {
-        assert_eq!(run_now(&options(1, length)), Err(BenchError::Length));
+        assert_eq!(run_now(1, length), Err(BenchError::Length));
     }
-    let threads = options(4000, BenchLength::Hashes(1));
-    assert!(matches!(run_now(&threads), Err(BenchError::Device(DeviceError::Unsupported(_)))));
+    let run = run_now(4000, BenchLength::Hashes(1));
+    assert!(matches!(run, Err(BenchError::Device(DeviceError::Unsupported(_)))));
 }
 
 /// The sums that xmrig knows for its shortest runs, over one dataset.
@@ -144,7 +144,7 @@ fn impossible_lengths_are_refused() {
 fn sums_are_those_that_xmrig_publishes() {
     const SHORTEST: u64 = 10_000;
     let Some(_turn) = dataset_turn() else { return };
-    let mut cpu = options(1, BenchLength::Hashes(1)).cpu;
+    let mut cpu = settings(1);
     cpu.randomx_mode = RandomxMode::Fast;
     cpu.threads = None;
     let mut setup = crate::devices::cpu::randomx::open(&cpu, &(Arc::new(|_| {}) as _)).unwrap();

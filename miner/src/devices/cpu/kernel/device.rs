@@ -18,7 +18,7 @@ use crate::devices::{
 const STEP: Duration = Duration::from_millis(2);
 
 /// A slice of scanning ends after this.
-const SLICE: Duration = Duration::from_millis(50);
+const SLICE: Duration = Duration::from_millis(20);
 
 /// Counters of the first step, before the speed is known.
 const FIRST_STEP: u64 = 4096;
