@@ -16,6 +16,28 @@ pub(super) trait Lanes: Copy {
     fn rotate_right<const BITS: i32>(self) -> Self;
     /// Shift towards the low bits.
     fn shift_right<const BITS: i32>(self) -> Self;
+
+    /// Sum with the same word in every lane.
+    #[inline(always)]
+    fn plus(self, word: u32) -> Self {
+        self.add(Self::splat(word))
+    }
+
+    /// A round of the compression function. In place of `h`, `state` has the sum of `h`, the round's constant and the
+    /// schedule's word.
+    #[inline(always)]
+    fn round(state: [Self; 8]) -> [Self; 8] {
+        let [a, b, c, d, e, f, g, sum] = state;
+        let first = sum.add(e.choose(f, g)).add(big_sigma1(e));
+        let second = a.majority(b, c);
+        [first.add(second).add(big_sigma0(a)), a, b, c, d.add(first), e, f, g]
+    }
+
+    /// A word of the message schedule from those 2, 7, 15 and 16 before it.
+    #[inline(always)]
+    fn word(before2: Self, before7: Self, before15: Self, before16: Self) -> Self {
+        sigma0(before15).add(before16).add(before7).add(sigma1(before2))
+    }
 }
 
 /// σ0 of FIPS 180-4.
