@@ -2,17 +2,51 @@
 
 use std::time::Duration;
 
-use crate::{DifficultyConfig, Profile, ScheduledFault};
+use crate::{DifficultyConfig, ScheduledFault, bitcoin, monero};
 
-/// Everything about the pool that is not sockets. The default is an ordinary pool of difficulty 1,000 with a
-/// new job every 30 s.
+/// When jobs start whose pool was told no time: 9 October 2025.
+const FIRST_TIME_S: u64 = 1_760_000_000;
+
+/// The kind of pool: a protocol with its switches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Profile {
+    /// Monero stratum with RandomX.
+    Monero(monero::Profile),
+    /// Bitcoin stratum, version 1, with SHA-256d.
+    Bitcoin(bitcoin::Profile),
+}
+
+impl From<monero::Profile> for Profile {
+    fn from(profile: monero::Profile) -> Self {
+        Self::Monero(profile)
+    }
+}
+
+impl From<bitcoin::Profile> for Profile {
+    fn from(profile: bitcoin::Profile) -> Self {
+        Self::Bitcoin(profile)
+    }
+}
+
+impl Profile {
+    /// Its name among the profiles of its protocol.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Monero(profile) => profile.name,
+            Self::Bitcoin(profile) => profile.name,
+        }
+    }
+}
+
+/// Everything about the pool that is not sockets. The default is an ordinary Monero pool of difficulty
+/// 1,000 with a new job every 30 s.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolConfig {
     /// The kind of pool.
     pub profile: Profile,
     /// Difficulty of shares.
     pub difficulty: DifficultyConfig,
-    /// A share of this difficulty is a block: the height rises and everybody gets a new job.
+    /// A share that takes this many hashes is a block: the height rises and everybody gets a new job.
     pub block_difficulty: u128,
     /// Time between jobs when nobody finds a block.
     pub job_interval: Duration,
@@ -20,8 +54,10 @@ pub struct PoolConfig {
     pub jobs_per_block: u32,
     /// Everything random is drawn from here: pools with one seed and one input say the same.
     pub rng_seed: u64,
-    /// RandomX key of the first jobs; drawn from `rng_seed` when absent.
+    /// RandomX key of the first jobs; drawn from `rng_seed` when absent, and nothing to other algorithms.
     pub seed_hash: Option<[u8; 32]>,
+    /// Time of the first jobs in seconds since 1970. The pool on a socket takes the clock's when this is absent.
+    pub first_time_s: Option<u64>,
     /// Height of the first jobs.
     pub first_height: u64,
     /// Bounds on what peers may do.
@@ -33,13 +69,14 @@ pub struct PoolConfig {
 impl Default for PoolConfig {
     fn default() -> Self {
         Self {
-            profile: Profile::default(),
+            profile: Profile::Monero(monero::Profile::default()),
             difficulty: DifficultyConfig::default(),
             block_difficulty: u128::MAX,
             job_interval: Duration::from_secs(30),
             jobs_per_block: 4,
             rng_seed: 0,
             seed_hash: None,
+            first_time_s: None,
             first_height: 3_000_000,
             limits: Limits::default(),
             faults: Vec::new(),
@@ -49,8 +86,12 @@ impl Default for PoolConfig {
 
 impl PoolConfig {
     /// The default with another profile.
-    pub fn with_profile(profile: Profile) -> Self {
-        Self { profile, ..Self::default() }
+    pub fn with_profile(profile: impl Into<Profile>) -> Self {
+        Self { profile: profile.into(), ..Self::default() }
+    }
+
+    pub(crate) fn time_s(&self) -> u64 {
+        self.first_time_s.unwrap_or(FIRST_TIME_S)
     }
 }
 

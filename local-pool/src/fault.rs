@@ -4,11 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::Reject;
+use crate::bitcoin::MalformedNotify;
+use crate::monero::MalformedJob;
 use crate::wire::ErrorShape;
-use crate::{MalformedJob, Reject};
 
 /// Most jobs that one storm sends.
 pub const MAX_STORM_JOBS: u32 = 20_000;
+/// Widest extranonce that a fault asks for.
+const MAX_EXTRANONCE_BYTES: usize = 32;
 
 /// One fault. Its text form is the variant in lower case with its values in parentheses, as in
 /// `delay(200)` or `malformed_job(blob_short)`.
@@ -75,10 +79,20 @@ pub enum Fault {
     SameIdNewContent,
     /// `retarget_same_job`, deed: the last blob under another id at twice the difficulty.
     RetargetSameJob,
-    /// `zero_target`, deed: a job with target `00000000`.
+    /// `zero_target`, deed: a job with target `00000000`; at a Bitcoin pool difficulties of zero and others that are
+    /// none.
     ZeroTarget,
-    /// `malformed_job(kind)`, deed.
+    /// `malformed_job(kind)`, deed of a Monero pool.
     MalformedJob(MalformedJob),
+    /// `malformed_notify(kind)`, deed of a Bitcoin pool.
+    MalformedNotify(MalformedNotify),
+    /// `set_extranonce` or `set_extranonce(first, second)`, deed of a Bitcoin pool: another extranonce1, and the
+    /// widths in bytes of both, for the last job again.
+    SetExtranonce(Option<(usize, usize)>),
+    /// `set_version_mask(hex)`, deed of a Bitcoin pool.
+    SetVersionMask(u32),
+    /// `questions`, deed of a Bitcoin pool: asks for version and life, with ids of several kinds.
+    Questions,
     /// `redirect(host, port)`, deed: `client.reconnect`; without values the params are empty.
     Redirect(Option<(String, String)>),
     /// `job_storm(n)`, deed: n jobs at once, at most [`MAX_STORM_JOBS`].
@@ -87,7 +101,7 @@ pub enum Fault {
     NewJob,
     /// `new_block`, deed: somebody else found a block.
     NewBlock,
-    /// `seed_change`, deed: a new block under another seed.
+    /// `seed_change`, deed: a new block, at a Monero pool under another seed.
     SeedChange,
     /// `close`, deed: ends every session.
     Close,
@@ -95,7 +109,7 @@ pub enum Fault {
 
 impl Fault {
     /// One fault of every kind with ordinary values, [`Fault::None`] first; the malformed jobs apart, which
-    /// [`MalformedJob::ALL`] lists.
+    /// [`MalformedJob::ALL`] and [`MalformedNotify::ALL`] list.
     pub fn examples() -> Vec<Self> {
         let ms = Duration::from_millis;
         vec![
@@ -127,6 +141,10 @@ impl Fault {
             Self::SameIdNewContent,
             Self::RetargetSameJob,
             Self::ZeroTarget,
+            Self::SetExtranonce(None),
+            Self::SetExtranonce(Some((8, 4))),
+            Self::SetVersionMask(0x1FFF_E000),
+            Self::Questions,
             Self::Redirect(None),
             Self::Redirect(Some(("pool.example".into(), "3333".into()))),
             Self::JobStorm(100),
@@ -152,6 +170,10 @@ impl Fault {
                 | Self::RetargetSameJob
                 | Self::ZeroTarget
                 | Self::MalformedJob(_)
+                | Self::MalformedNotify(_)
+                | Self::SetExtranonce(_)
+                | Self::SetVersionMask(_)
+                | Self::Questions
                 | Self::Redirect(_)
                 | Self::JobStorm(_)
                 | Self::NewJob
@@ -159,6 +181,11 @@ impl Fault {
                 | Self::SeedChange
                 | Self::Close
         )
+    }
+
+    /// Whether it makes one job wrong.
+    pub(crate) fn spoils_a_job(&self) -> bool {
+        matches!(self, Self::ZeroTarget | Self::MalformedJob(_) | Self::MalformedNotify(_))
     }
 }
 
@@ -168,7 +195,7 @@ pub enum Trigger {
     /// After this many further requests to the pool, replies included; 0 is at once.
     AfterRequests(u32),
     /// At the next login: a mode from then on. Of the deeds, those that spoil a job (`zero_target`,
-    /// `malformed_job`) spoil the login's own; the others follow the login's reply.
+    /// `malformed_job`, `malformed_notify`) spoil the login's own; the others follow the login's reply.
     AtLogin,
 }
 
@@ -267,6 +294,21 @@ impl FromStr for Fault {
             ("malformed_job", [kind]) => {
                 Self::MalformedJob(kind.parse().map_err(|reason: String| error(&reason))?)
             }
+            ("malformed_notify", [kind]) => {
+                Self::MalformedNotify(kind.parse().map_err(|reason: String| error(&reason))?)
+            }
+            ("set_extranonce", []) => Self::SetExtranonce(None),
+            ("set_extranonce", [first, second]) => {
+                let (first, second) = (parse(text, first)?, parse(text, second)?);
+                if first > MAX_EXTRANONCE_BYTES || second > MAX_EXTRANONCE_BYTES {
+                    return Err(error("an extranonce has at most 32 bytes"));
+                }
+                Self::SetExtranonce(Some((first, second)))
+            }
+            ("set_version_mask", [mask]) => Self::SetVersionMask(
+                u32::from_str_radix(mask, 16).map_err(|_| error("the mask is no hex of eight digits"))?,
+            ),
+            ("questions", []) => Self::Questions,
             ("redirect", []) => Self::Redirect(None),
             ("redirect", [host, port]) => Self::Redirect(Some(((*host).to_owned(), (*port).to_owned()))),
             ("job_storm", [count]) => Self::JobStorm(parse(text, count)?),
@@ -325,6 +367,11 @@ impl fmt::Display for Fault {
             Self::RetargetSameJob => f.write_str("retarget_same_job"),
             Self::ZeroTarget => f.write_str("zero_target"),
             Self::MalformedJob(kind) => write!(f, "malformed_job({kind})"),
+            Self::MalformedNotify(kind) => write!(f, "malformed_notify({kind})"),
+            Self::SetExtranonce(None) => f.write_str("set_extranonce"),
+            Self::SetExtranonce(Some((first, second))) => write!(f, "set_extranonce({first}, {second})"),
+            Self::SetVersionMask(mask) => write!(f, "set_version_mask({mask:08x})"),
+            Self::Questions => f.write_str("questions"),
             Self::Redirect(None) => f.write_str("redirect()"),
             Self::Redirect(Some((host, port))) => write!(f, "redirect({host}, {port})"),
             Self::JobStorm(count) => write!(f, "job_storm({count})"),
@@ -342,8 +389,9 @@ mod tests {
 
     #[test]
     fn texts_read_back() {
-        let malformed = MalformedJob::ALL.iter().map(|kind| Fault::MalformedJob(*kind));
-        for fault in Fault::examples().into_iter().chain(malformed) {
+        let monero = MalformedJob::ALL.iter().map(|kind| Fault::MalformedJob(*kind));
+        let bitcoin = MalformedNotify::ALL.iter().map(|kind| Fault::MalformedNotify(*kind));
+        for fault in Fault::examples().into_iter().chain(monero).chain(bitcoin) {
             let text = fault.to_string();
             assert_eq!(text.parse(), Ok(fault.clone()));
             let scheduled: ScheduledFault = format!("{text}@login").parse().unwrap();

@@ -10,7 +10,7 @@ pub(crate) enum Piece {
     Partial,
     /// A line without its end and without surrounding blanks and NULs.
     Line(Vec<u8>),
-    /// More than [`MAX_LINE_BYTES`] without a newline.
+    /// More than the limit without a newline.
     TooLong,
 }
 
@@ -19,9 +19,9 @@ pub(crate) enum Piece {
 pub(crate) struct LineBuffer(Vec<u8>);
 
 impl LineBuffer {
-    /// Takes a piece that has at most one newline, at its end.
-    pub(crate) fn push(&mut self, piece: &[u8]) -> Piece {
-        if self.0.len() + piece.len() > MAX_LINE_BYTES {
+    /// Takes a piece that has at most one newline, at its end; lines longer than `limit` are refused.
+    pub(crate) fn push(&mut self, piece: &[u8], limit: usize) -> Piece {
+        if self.0.len() + piece.len() > limit {
             self.0 = Vec::new();
             return Piece::TooLong;
         }
@@ -50,14 +50,17 @@ mod tests {
     #[test]
     fn blanks_and_bounds() {
         let mut buffer = LineBuffer::default();
-        assert_eq!(buffer.push(b" {}\0"), Piece::Partial);
-        assert_eq!(buffer.push(b" \r\n"), Piece::Line(b"{}".to_vec()));
-        assert_eq!(buffer.push(b"\r\n"), Piece::Line(Vec::new()));
+        assert_eq!(buffer.push(b" {}\0", MAX_LINE_BYTES), Piece::Partial);
+        assert_eq!(buffer.push(b" \r\n", MAX_LINE_BYTES), Piece::Line(b"{}".to_vec()));
+        assert_eq!(buffer.push(b"\r\n", MAX_LINE_BYTES), Piece::Line(Vec::new()));
         let mut longest = vec![b'x'; MAX_LINE_BYTES - 1];
         longest.push(b'\n');
-        assert_eq!(buffer.push(&longest), Piece::Line(longest[..MAX_LINE_BYTES - 1].to_vec()));
+        assert_eq!(
+            buffer.push(&longest, MAX_LINE_BYTES),
+            Piece::Line(longest[..MAX_LINE_BYTES - 1].to_vec())
+        );
         longest.insert(0, b'x');
-        assert_eq!(buffer.push(&longest), Piece::TooLong);
+        assert_eq!(buffer.push(&longest, MAX_LINE_BYTES), Piece::TooLong);
         assert_eq!(buffer.len(), 0);
     }
 
@@ -75,7 +78,7 @@ mod tests {
                 let (chunk, tail) = rest.split_at(cut.min(rest.len()));
                 rest = tail;
                 for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
-                    if let Piece::Line(line) = buffer.push(piece) {
+                    if let Piece::Line(line) = buffer.push(piece, MAX_LINE_BYTES) {
                         lines.push(String::from_utf8(line).unwrap());
                     }
                 }

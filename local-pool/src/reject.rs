@@ -49,11 +49,21 @@ pub enum Reject {
     InvalidParams,
     /// The verifier could not work; not the miner's fault.
     Unverified,
+    /// The hash meets the target that the job had when it was sent, and not the one that is in force since.
+    Retargeted,
+    /// The time is before the job's or too far ahead.
+    TimeOutOfRange,
+    /// The extranonce2 has another length than the pool said.
+    ExtranonceSize,
+    /// Version bits outside the mask, or without one.
+    VersionBits,
+    /// Not subscribed.
+    NotSubscribed,
 }
 
 impl Reject {
     /// Every reason.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 25] = [
         Self::LowDifficulty,
         Self::Duplicate,
         Self::BlockExpired,
@@ -74,9 +84,14 @@ impl Reject {
         Self::UnknownMethod,
         Self::InvalidParams,
         Self::Unverified,
+        Self::Retargeted,
+        Self::TimeOutOfRange,
+        Self::ExtranonceSize,
+        Self::VersionBits,
+        Self::NotSubscribed,
     ];
 
-    /// The text on the wire.
+    /// The text on the wire of a Monero pool.
     pub fn text(self) -> &'static str {
         match self {
             Self::LowDifficulty => "Low difficulty share",
@@ -98,6 +113,11 @@ impl Reject {
             Self::UnknownMethod => "Unknown method",
             Self::InvalidParams => "Invalid params",
             Self::Unverified => "Pool is busy, share not verified",
+            Self::Retargeted => "Low difficulty share, the difficulty was raised",
+            Self::TimeOutOfRange => "Ntime out of range",
+            Self::ExtranonceSize => "Incorrect size of extranonce2",
+            Self::VersionBits => "Invalid version bits",
+            Self::NotSubscribed => "Not subscribed",
         }
     }
 
@@ -124,6 +144,11 @@ impl Reject {
             Self::UnknownMethod => "unknown_method",
             Self::InvalidParams => "invalid_params",
             Self::Unverified => "unverified",
+            Self::Retargeted => "retargeted",
+            Self::TimeOutOfRange => "time_out_of_range",
+            Self::ExtranonceSize => "extranonce_size",
+            Self::VersionBits => "version_bits",
+            Self::NotSubscribed => "not_subscribed",
         }
     }
 }

@@ -14,7 +14,7 @@ pub const MAX_CLOSED_SESSIONS: usize = 64;
 pub struct Verdicts {
     /// Shares that a submit named, whatever became of them.
     pub submitted: u64,
-    /// Right hash, target met, nonce new.
+    /// Right hash, target met, never seen before.
     pub accepted: u64,
     /// Refused, by reason. Reasons that never occurred are absent.
     pub rejected: BTreeMap<Reject, u64>,
@@ -36,7 +36,7 @@ impl Verdicts {
     }
 
     /// Shares that no correct miner sends: a wrong hash, a target not met, a malformed field, a wrong
-    /// NiceHash byte or algorithm, a job that never was.
+    /// NiceHash byte, algorithm, time or version, a job that never was.
     pub fn invalid(&self) -> u64 {
         [
             Reject::BadHash,
@@ -47,13 +47,16 @@ impl Verdicts {
             Reject::IncorrectAlgorithm,
             Reject::InvalidJobId,
             Reject::InvalidParams,
+            Reject::TimeOutOfRange,
+            Reject::ExtranonceSize,
+            Reject::VersionBits,
         ]
         .into_iter()
         .map(|reject| self.rejects(reject))
         .sum()
     }
 
-    /// Nonces sent more than once for one blob.
+    /// Nonces sent more than once for one blob, or one header more than once.
     pub fn duplicates(&self) -> u64 {
         self.rejects(Reject::Duplicate)
     }
@@ -89,7 +92,7 @@ pub struct SessionStats {
     pub agent: Option<String>,
     /// Still connected.
     pub open: bool,
-    /// Difficulty at the moment, or at the end.
+    /// Difficulty at the moment, or at the end, in expected hashes.
     pub difficulty: u64,
     /// Jobs sent, malformed ones included.
     pub jobs: u64,
@@ -111,6 +114,12 @@ pub struct PoolStats {
     pub shares_for_malformed_jobs: u64,
     /// Accepted shares that were hard enough for a block.
     pub blocks: u64,
+    /// Accepted shares whose version is not that of the job.
+    pub rolled_versions: u64,
+    /// Accepted shares whose time is not that of the job.
+    pub rolled_times: u64,
+    /// Replies of miners to the pool's own questions.
+    pub answers: u64,
     /// Connections taken.
     pub connects: u64,
     /// Connections refused: banned, or too many at once.

@@ -1,16 +1,15 @@
-//! Requests of the Monero dialect as they are read, replies as they are written.
+//! Requests as they are read and replies as they are written, in what the dialects have in common.
+
+use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::Reject;
 
 /// Longest request id that is repeated in a reply, in bytes.
 const MAX_ID_BYTES: usize = 64;
-/// Algorithms that a login may list.
-const MAX_ALGORITHMS: usize = 64;
 
 /// One request line.
 pub(crate) struct Request<'a> {
@@ -41,7 +40,13 @@ impl<'a> Request<'a> {
         self.id.parse::<u32>().is_ok()
     }
 
-    /// The params of the method; `None` when something that it needs is missing or of the wrong type.
+    /// The params when they are a list, as single values.
+    pub(crate) fn list(&self) -> Option<Vec<&'a RawValue>> {
+        let text = self.params?.get();
+        text.starts_with('[').then(|| serde_json::from_str(text).ok()).flatten()
+    }
+
+    /// The params of the method when they are an object; `None` when something that it needs is missing or of the wrong type.
     pub(crate) fn params<T: Deserialize<'a>>(&self) -> Option<T> {
         object(self.params?.get())
     }
@@ -52,72 +57,82 @@ fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     text.starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
 }
 
-/// Params of `login`.
-#[derive(Deserialize)]
-pub(crate) struct LoginParams {
-    pub(crate) login: String,
-    #[serde(default)]
-    pub(crate) agent: Option<String>,
-    #[serde(default, deserialize_with = "algorithms")]
-    pub(crate) algo: Option<Vec<String>>,
-}
-
-/// Params of `submit`.
-#[derive(Deserialize)]
-pub(crate) struct SubmitParams {
-    pub(crate) id: String,
-    #[serde(deserialize_with = "text_or_number")]
-    pub(crate) job_id: String,
-    pub(crate) nonce: String,
-    pub(crate) result: String,
-    #[serde(default)]
-    pub(crate) algo: Option<String>,
-}
-
-/// Params of `keepalived` and `getjob`.
-#[derive(Deserialize)]
-pub(crate) struct SessionParams {
-    pub(crate) id: String,
-}
-
-/// What an error object looks like; pools differ.
+/// What a refusal looks like; pools differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorShape {
-    /// `{"code":-1,"message":"text"}`
+    /// `"error":{"code":-1,"message":"text"}`
     Object,
-    /// `{"message":"text"}`
+    /// `"error":{"message":"text"}`
     NoCode,
-    /// `"text"`
+    /// `"error":"text"`
     Text,
-    /// `[-1,"text",null]`
+    /// `"error":[-1,"text",null]`
     Array,
-    /// `{"code":"-1","message":{"message":"text"}}`: nested, and the code is a text.
+    /// `"error":{"code":"-1","message":{"message":"text"}}`: nested, and the code is a text.
     Nested,
-    /// `-1` without any text.
+    /// `"error":-1` without any text.
     Number,
+    /// `"error":null,"result":false,"reject-reason":"text"`
+    RejectReason,
+    /// `"error":null,"result":false` and no reason at all.
+    Bare,
 }
 
 impl ErrorShape {
     /// Every shape with its name.
-    pub const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: [(&'static str, Self); 8] = [
         ("object", Self::Object),
         ("no_code", Self::NoCode),
         ("text", Self::Text),
         ("array", Self::Array),
         ("nested", Self::Nested),
         ("number", Self::Number),
+        ("reject_reason", Self::RejectReason),
+        ("bare", Self::Bare),
     ];
 
-    fn value(self, text: &str) -> Value {
-        match self {
-            Self::Object => serde_json::json!({"code": -1, "message": text}),
-            Self::NoCode => serde_json::json!({"message": text}),
+    /// The fields of the reply besides its id; `result` is what stands there besides an error.
+    fn fields(self, code: i64, text: &str, result: Option<&str>) -> String {
+        let error = match self {
+            Self::Object => json!({"code": code, "message": text}),
+            Self::NoCode => json!({"message": text}),
             Self::Text => text.into(),
-            Self::Array => serde_json::json!([-1, text, null]),
-            Self::Nested => serde_json::json!({"code": "-1", "message": {"message": text}}),
-            Self::Number => (-1).into(),
+            Self::Array => json!([code, text, null]),
+            Self::Nested => json!({"code": code.to_string(), "message": {"message": text}}),
+            Self::Number => code.into(),
+            Self::RejectReason => {
+                return format!("\"error\":null,\"result\":false,\"reject-reason\":{}", Value::from(text));
+            }
+            Self::Bare => return "\"error\":null,\"result\":false".to_owned(),
+        };
+        match result {
+            Some(result) => format!("\"error\":{error},\"result\":{result}"),
+            None => format!("\"error\":{error}"),
         }
     }
+}
+
+/// How one pool speaks, as far as that is the same in every dialect.
+#[derive(Debug, Clone)]
+pub(crate) struct Style {
+    /// Fields in front of every message's own.
+    pub(crate) prefix: &'static str,
+    /// Code and text of a refusal.
+    pub(crate) words: fn(Reject) -> (i64, &'static str),
+    pub(crate) error_shape: ErrorShape,
+    /// What `result` says in a refusal; `None` leaves it away.
+    pub(crate) refused_result: Option<&'static str>,
+    /// Verdicts of shares come this much later than everything else.
+    pub(crate) late_result: Option<Duration>,
+    /// Lines are held for a moment and sent in one piece.
+    pub(crate) glue: bool,
+    /// Everything is cut into pieces of this many bytes.
+    pub(crate) split_bytes: Option<usize>,
+    pub(crate) close_on_bad_line: bool,
+    /// Who breaks the rules is kept out for this long.
+    pub(crate) strict_ban: Option<Duration>,
+    pub(crate) min_line_bytes: usize,
+    pub(crate) max_line_bytes: usize,
 }
 
 /// A reply before faults have been at it.
@@ -127,7 +142,7 @@ pub(crate) struct Reply {
     pub(crate) id: String,
     /// It answers a share, which is what several faults are about.
     pub(crate) to_share: bool,
-    pub(crate) body: Result<Value, String>,
+    pub(crate) body: Result<Value, Reject>,
     /// The connection ends behind it.
     pub(crate) then_close: bool,
 }
@@ -137,12 +152,8 @@ impl Reply {
         Self { id: id.to_owned(), to_share: false, body: Ok(result), then_close: false }
     }
 
-    pub(crate) fn status(id: &str, status: &str) -> Self {
-        Self::ok(id, serde_json::json!({ "status": status }))
-    }
-
     pub(crate) fn refuse(id: &str, reject: Reject) -> Self {
-        Self { id: id.to_owned(), to_share: false, body: Err(reject.text().to_owned()), then_close: false }
+        Self { id: id.to_owned(), to_share: false, body: Err(reject), then_close: false }
     }
 
     pub(crate) fn for_share(self) -> Self {
@@ -153,48 +164,18 @@ impl Reply {
         Self { then_close: close, ..self }
     }
 
-    /// The line with its newline; `id` stands in for the reply's own.
-    pub(crate) fn line(&self, id: &str, shape: ErrorShape) -> String {
-        match &self.body {
-            Ok(result) => format!("{{\"id\":{id},\"jsonrpc\":\"2.0\",\"error\":null,\"result\":{result}}}\n"),
-            Err(text) => format!("{{\"id\":{id},\"jsonrpc\":\"2.0\",\"error\":{}}}\n", shape.value(text)),
+    /// The line with its newline; `id` stands in for the reply's own, `tail` follows the text of a refusal.
+    pub(crate) fn line(&self, id: &str, shape: ErrorShape, style: &Style, tail: &str) -> String {
+        let prefix = style.prefix;
+        match self.body {
+            Ok(ref result) => format!("{{\"id\":{id},{prefix}\"error\":null,\"result\":{result}}}\n"),
+            Err(reject) => {
+                let (code, text) = (style.words)(reject);
+                let fields = shape.fields(code, &format!("{text}{tail}"), style.refused_result);
+                format!("{{\"id\":{id},{prefix}{fields}}}\n")
+            }
         }
     }
-}
-
-/// A line that answers nothing.
-pub(crate) fn notification(method: &str, params: &Value) -> String {
-    format!("{{\"jsonrpc\":\"2.0\",\"method\":{},\"params\":{params}}}\n", Value::from(method))
-}
-
-fn text_or_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Text(String),
-        Number(u64),
-    }
-    Ok(match Either::deserialize(deserializer)? {
-        Either::Text(text) => text,
-        Either::Number(number) => number.to_string(),
-    })
-}
-
-/// The first [`MAX_ALGORITHMS`] texts of a list; whatever is no list of texts counts as absent.
-fn algorithms<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Lenient {
-        List(Vec<String>),
-        Other(IgnoredAny),
-    }
-    Ok(match Lenient::deserialize(deserializer)? {
-        Lenient::List(mut list) => {
-            list.truncate(MAX_ALGORITHMS);
-            Some(list)
-        }
-        Lenient::Other(_) => None,
-    })
 }
 
 #[cfg(test)]
@@ -227,32 +208,32 @@ mod tests {
     }
 
     #[test]
-    fn job_ids_are_text_or_number() {
-        for (job_id, want) in [("\"0f2c\"", "0f2c"), ("17", "17")] {
-            let line = format!(
-                r#"{{"id":1,"method":"submit","params":{{"id":"s","job_id":{job_id},"nonce":"","result":"","more":[]}}}}"#
-            );
-            let request = Request::read(&line).unwrap();
-            assert_eq!(request.params::<SubmitParams>().unwrap().job_id, want);
-        }
-    }
-
-    #[test]
     fn replies_as_real_pools_write_them() {
-        let ok = Reply::status("3", "KEEPALIVED");
+        let monero = crate::monero::Profile::default().style();
+        let bitcoin = crate::bitcoin::Profile::default().style();
+        let ok = Reply::ok("3", json!({"status": "KEEPALIVED"}));
         assert_eq!(
-            ok.line("3", ErrorShape::Object),
+            ok.line("3", ErrorShape::Object, &monero, ""),
             "{\"id\":3,\"jsonrpc\":\"2.0\",\"error\":null,\"result\":{\"status\":\"KEEPALIVED\"}}\n"
         );
         let refused = Reply::refuse("2", Reject::Duplicate);
         assert_eq!(
-            refused.line("2", ErrorShape::Object),
+            refused.line("2", ErrorShape::Object, &monero, ""),
             "{\"id\":2,\"jsonrpc\":\"2.0\",\"error\":{\"code\":-1,\"message\":\"Duplicate share\"}}\n"
         );
+        assert_eq!(
+            refused.line("2", ErrorShape::Array, &bitcoin, "!"),
+            "{\"id\":2,\"error\":[22,\"Duplicate share!\",null],\"result\":null}\n"
+        );
+        assert_eq!(
+            refused.line("2", ErrorShape::RejectReason, &bitcoin, ""),
+            "{\"id\":2,\"error\":null,\"result\":false,\"reject-reason\":\"Duplicate share\"}\n"
+        );
         for (name, shape) in ErrorShape::ALL {
-            let line = refused.line("2", shape);
-            let value: Value = serde_json::from_str(&line).unwrap();
-            assert!(!value["error"].is_null(), "{name}");
+            for style in [&monero, &bitcoin] {
+                let value: Value = serde_json::from_str(&refused.line("2", shape, style, "")).unwrap();
+                assert!(!value["error"].is_null() || value["result"] == false, "{name}");
+            }
         }
     }
 }

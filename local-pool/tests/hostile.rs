@@ -7,9 +7,9 @@ mod support;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use rminer_pool::monero::{MalformedJob, Profile};
 use rminer_pool::{
-    DifficultyConfig, Fault, MalformedJob, Payload, PoolConfig, PoolCore, Profile, Reject, SessionId,
-    ToyReference, Verification,
+    DifficultyConfig, Fault, Payload, PoolConfig, PoolCore, Reject, SessionId, ToyReference, Verification,
 };
 use serde_json::json;
 use support::*;
@@ -43,12 +43,13 @@ fn silence_and_long_lines_end_a_session() {
 
 #[test]
 fn never_is_a_time() {
-    let mut config = easy(Profile::by_name("p2pool").unwrap());
+    let mut profile = Profile::by_name("p2pool").unwrap();
+    profile.strict_ban = Some(Duration::MAX);
+    profile.late_result = Some(Duration::MAX);
+    let mut config = easy(profile);
     config.job_interval = Duration::MAX;
     config.difficulty.share_interval = Some(Duration::MAX);
     config.limits = rminer_pool::Limits { login: Duration::MAX, idle: Duration::MAX, ..config.limits };
-    config.profile.strict_ban = Some(Duration::MAX);
-    config.profile.late_result = Some(Duration::MAX);
     let mut rig = Rig::new(config);
     let mut miner = rig.login();
     let job = miner.job.clone();

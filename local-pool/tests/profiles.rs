@@ -6,7 +6,8 @@ mod support;
 
 use std::time::Duration;
 
-use rminer_pool::{DifficultyConfig, PoolConfig, Profile, Reject};
+use rminer_pool::monero::Profile;
+use rminer_pool::{DifficultyConfig, PoolConfig, Reject};
 use serde_json::{Value, json};
 use support::*;
 

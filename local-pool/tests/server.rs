@@ -10,9 +10,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rminer_pool::monero::Profile;
 use rminer_pool::rustls::{self, ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
 use rminer_pool::{
-    LocalPool, LocalPoolConfig, PoolConfig, PoolHandle, Profile, ScheduledFault, StartError, Tls, Verifier,
+    LocalPool, LocalPoolConfig, PoolConfig, PoolHandle, ScheduledFault, StartError, Tls, Verifier,
 };
 use serde_json::{Value, json};
 use support::{easy, is_ok, login, share};

@@ -5,7 +5,8 @@
 mod support;
 
 use rminer_algos::{Hash, Reference, Unavailable, Work, decode_hex, decode_hex_array, encode_hex};
-use rminer_pool::{DifficultyConfig, PoolConfig, Reject, TargetWidth, Verification};
+use rminer_pool::monero::{Profile, TargetWidth};
+use rminer_pool::{DifficultyConfig, PoolConfig, Reject, Verification};
 use serde_json::{Value, json};
 use support::*;
 
@@ -26,9 +27,12 @@ impl Reference for Known {
 }
 
 fn transcript(verification: Verification) {
-    let mut config = PoolConfig { difficulty: DifficultyConfig::fixed(200), ..PoolConfig::default() };
-    config.profile.target_width = TargetWidth::FOUR;
-    config.profile.extensions = &["algo", "nicehash", "keepalive"];
+    let profile = Profile {
+        target_width: TargetWidth::FOUR,
+        extensions: &["algo", "nicehash", "keepalive"],
+        ..Profile::default()
+    };
+    let config = PoolConfig { difficulty: DifficultyConfig::fixed(200), ..PoolConfig::with_profile(profile) };
     let mut rig = Rig::with(config, verification);
     let (blob, seed) = (decode_hex(BLOB).unwrap(), decode_hex_array(SEED).unwrap());
     rig.pool.push_blob(rig.now, &blob, seed, 11).unwrap();
@@ -184,7 +188,7 @@ fn a_block_is_a_new_job_for_everybody() {
 
 #[test]
 fn deferred_verdicts_come_in_order() {
-    let mut rig = Rig::with(easy(rminer_pool::Profile::default()), Verification::Deferred);
+    let mut rig = Rig::with(easy(Profile::default()), Verification::Deferred);
     let mut miner = rig.login();
     let job = miner.job.clone();
     let first = rig.submit(&mut miner, &job, 0);

@@ -8,7 +8,8 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use rminer_pool::fault_proxy::FaultProxy;
-use rminer_pool::{DifficultyConfig, Fault, LocalPool, PoolConfig, Profile};
+use rminer_pool::monero::Profile;
+use rminer_pool::{DifficultyConfig, Fault, LocalPool, PoolConfig};
 use support::{Miner, WALLET, assert_sums, resident_mib};
 
 /// A pool whose shares come about one a second from a single thread in light mode.

@@ -3,41 +3,45 @@
 //! Time is whatever the caller says it is, randomness comes from [`PoolConfig::rng_seed`], and nothing depends
 //! on the order of a hash map: a simulator that feeds the same input gets the same output, byte for byte.
 
+mod desk;
+mod dialect;
 mod faults;
-mod jobs;
 mod outbox;
-mod requests;
+mod replies;
 mod session;
-mod shares;
 
-use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use rminer_algos::Reference;
+use rminer_algos::{Hash, Reference, Unavailable, WorkError};
 
+pub(crate) use self::desk::Desk;
+pub(crate) use self::dialect::Dialect;
+pub(crate) use self::faults::{after_login, review_difficulty};
 pub use self::outbox::Payload;
-pub use self::shares::VerifyRequest;
+pub(crate) use self::session::Slot;
 
-use self::faults::Modes;
-use self::outbox::{Gather, Shaping};
-use self::session::Session;
-use self::shares::PendingShare;
-use crate::chain::{Chain, Template};
+use crate::bitcoin::{Bitcoin, GivenJob};
 use crate::line::Piece;
+use crate::monero::{Monero, VerifyRequest};
 use crate::rng::Rng;
-use crate::stats::MAX_CLOSED_SESSIONS;
-use crate::time::later;
-use crate::works::{WorkId, Works};
-use crate::{PoolConfig, PoolStats, ScheduledFault, SessionStats};
+use crate::wire::{Reply, Request};
+use crate::{PoolConfig, PoolStats, Profile, Reject, SessionStats};
 
-/// Addresses that are remembered as banned.
-const MAX_BANNED: usize = 1024;
+/// Time between pieces when only their size was given.
+const SPLIT_GAP: Duration = Duration::from_millis(2);
 
 /// Names a connection for the pool and its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(u64);
+
+impl SessionId {
+    /// Counts from 1 over the life of the pool.
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+}
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,7 +58,7 @@ pub struct Output {
     pub payload: Payload,
 }
 
-/// Who recomputes the shares.
+/// Who recomputes RandomX shares. A Bitcoin pool hashes by itself and does not ask.
 pub enum Verification {
     /// The core itself, at once: for cheap hashes.
     Inline(Box<dyn Reference>),
@@ -90,65 +94,51 @@ impl fmt::Debug for Verification {
 /// ```
 #[derive(Debug)]
 pub struct PoolCore {
-    config: PoolConfig,
-    verification: Verification,
-    rng: Rng,
-    chain: Chain,
-    template: Template,
-    /// The one blob of everybody, where the profile or a test wants that.
-    shared_work: Option<WorkId>,
-    template_due: Instant,
-    works: Works,
-    sessions: BTreeMap<SessionId, Session>,
-    closed: VecDeque<SessionStats>,
-    next_session: u64,
-    next_job: u64,
-    next_ticket: u64,
-    pending: BTreeMap<u64, PendingShare>,
-    verify: VecDeque<VerifyRequest>,
-    ready: VecDeque<Output>,
-    banned: BTreeMap<IpAddr, Instant>,
-    modes: Modes,
-    schedule: Vec<ScheduledFault>,
-    stats: PoolStats,
+    desk: Desk,
+    side: Side,
+}
+
+/// The protocol that the pool speaks.
+#[derive(Debug)]
+enum Side {
+    Monero(Box<Monero>),
+    Bitcoin(Box<Bitcoin>),
+}
+
+impl Side {
+    fn dialect(&mut self) -> &mut dyn Dialect {
+        match self {
+            Self::Monero(monero) => monero.as_mut(),
+            Self::Bitcoin(bitcoin) => bitcoin.as_mut(),
+        }
+    }
+
+    fn dialect_ref(&self) -> &dyn Dialect {
+        match self {
+            Self::Monero(monero) => monero.as_ref(),
+            Self::Bitcoin(bitcoin) => bitcoin.as_ref(),
+        }
+    }
 }
 
 impl PoolCore {
     /// A pool with its first template.
     pub fn new(config: PoolConfig, verification: Verification, now: Instant) -> Self {
         let mut rng = Rng::new(config.rng_seed);
-        let mut chain = Chain::new(
-            Rng::new(rng.next_u64()),
-            config.seed_hash,
-            config.first_height,
-            config.profile.seed_jobs,
-            config.jobs_per_block,
-            now,
-        );
-        let mut pool = Self {
-            template: chain.next(now),
-            chain,
-            rng,
-            verification,
-            shared_work: None,
-            template_due: later(now, config.job_interval),
-            works: Works::default(),
-            sessions: BTreeMap::new(),
-            closed: VecDeque::new(),
-            next_session: 1,
-            next_job: 1,
-            next_ticket: 0,
-            pending: BTreeMap::new(),
-            verify: VecDeque::new(),
-            ready: VecDeque::new(),
-            banned: BTreeMap::new(),
-            modes: Modes::default(),
-            schedule: Vec::new(),
-            stats: PoolStats::default(),
-            config,
+        let chain_rng = Rng::new(rng.next_u64());
+        let (side, style) = match &config.profile {
+            Profile::Monero(profile) => {
+                let monero = Monero::new(profile.clone(), &config, verification, chain_rng, now);
+                (Side::Monero(Box::new(monero)), profile.style())
+            }
+            Profile::Bitcoin(profile) => {
+                let bitcoin = Bitcoin::new(profile.clone(), &config, chain_rng, now);
+                (Side::Bitcoin(Box::new(bitcoin)), profile.style())
+            }
         };
-        pool.share_template();
-        for fault in pool.config.faults.clone() {
+        let faults = config.faults.clone();
+        let mut pool = Self { desk: Desk::new(config, style, rng, now), side };
+        for fault in faults {
             pool.set_fault(now, fault);
         }
         pool
@@ -161,33 +151,26 @@ impl PoolCore {
 
     /// A connection from `peer`, who may be banned: then the next output ends it.
     pub fn connect_from(&mut self, now: Instant, peer: IpAddr) -> SessionId {
-        let id = SessionId(self.next_session);
-        self.next_session += 1;
-        self.banned.retain(|_, until| *until > now);
-        if self.banned.contains_key(&peer) || self.sessions.len() >= self.config.limits.sessions {
-            self.stats.refused_connects += 1;
-            self.ready.push_back(Output { session: id, payload: Payload::Close });
-            return id;
+        let (id, taken) = self.desk.connect(now, peer);
+        if taken {
+            self.side.dialect().opened(&mut self.desk, now, id);
+            self.release(now);
         }
-        self.stats.connects += 1;
-        self.sessions.insert(id, Session::new(id.0, peer, &self.config, now));
-        if self.modes.close_after == Some(0) {
-            self.close(now, id);
-        }
-        self.release(now);
         id
     }
 
     /// Bytes from the miner, cut in any way.
     pub fn bytes(&mut self, now: Instant, id: SessionId, bytes: &[u8]) {
+        let limit = self.desk.style.max_line_bytes;
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let Some(session) = self.sessions.get_mut(&id).filter(|session| !session.out.is_closing()) else {
+            let sessions = &mut self.desk.sessions;
+            let Some(session) = sessions.get_mut(&id).filter(|session| !session.out.is_closing()) else {
                 break;
             };
-            match session.lines.push(piece) {
+            match session.lines.push(piece, limit) {
                 Piece::Partial => {}
                 Piece::Line(line) => self.line(now, id, &line),
-                Piece::TooLong => self.protocol_error(now, id),
+                Piece::TooLong => self.desk.protocol_error(now, id),
             }
         }
         self.release(now);
@@ -195,17 +178,18 @@ impl PoolCore {
 
     /// The miner has ended the connection, or the caller has.
     pub fn closed(&mut self, now: Instant, id: SessionId) {
-        self.forget(id);
+        self.desk.forget(id);
+        self.side.dialect().forgotten(id);
         self.release(now);
     }
 
     /// Does whatever is due at `now`.
     pub fn tick(&mut self, now: Instant) {
-        if self.template_due <= now {
-            self.new_template(now);
-            self.broadcast(now);
+        if self.desk.template_due <= now {
+            self.side.dialect().new_template(&mut self.desk, now);
+            self.side.dialect().broadcast(&mut self.desk, now);
         }
-        let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
+        let ids: Vec<SessionId> = self.desk.sessions.keys().copied().collect();
         for id in ids {
             self.tick_session(now, id);
         }
@@ -214,132 +198,173 @@ impl PoolCore {
 
     /// The next thing to be sent.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.ready.pop_front()
+        self.desk.ready.pop_front()
     }
 
     /// When [`PoolCore::tick`] has something to do at the latest.
     pub fn next_deadline(&self) -> Instant {
-        let sessions = self.sessions.values().filter_map(|session| session.deadline(&self.config));
-        sessions.fold(self.template_due, Instant::min)
+        let dialect = self.side.dialect_ref();
+        let sessions = self.desk.sessions.iter().filter_map(|(id, session)| {
+            let own = if session.out.is_closing() { None } else { dialect.deadline(*id) };
+            session.deadline(&self.desk.config).into_iter().chain(own).min()
+        });
+        sessions.fold(self.desk.template_due, Instant::min)
     }
 
-    /// RandomX key of the current jobs.
-    pub fn seed_hash(&self) -> [u8; 32] {
-        self.template.seed
+    /// The next share for the verifier. Only with [`Verification::Deferred`].
+    pub fn poll_verify(&mut self) -> Option<VerifyRequest> {
+        match &mut self.side {
+            Side::Monero(monero) => monero.poll_verify(),
+            Side::Bitcoin(_) => None,
+        }
+    }
+
+    /// The hash of a share, or why there is none. Unknown tickets are ignored.
+    pub fn verified(&mut self, now: Instant, ticket: u64, hash: Result<Hash, Unavailable>) {
+        if let Side::Monero(monero) = &mut self.side {
+            monero.settle(&mut self.desk, now, ticket, &hash);
+        }
+        self.release(now);
+    }
+
+    /// A new job for everybody: a fresh template, of the same block unless it is time for another.
+    pub fn push_new_job(&mut self, now: Instant) {
+        self.side.dialect().new_template(&mut self.desk, now);
+        self.side.dialect().broadcast(&mut self.desk, now);
+        self.release(now);
+    }
+
+    /// A new job for everybody around a given blob, in which the nonce lies at 39. The blob counts as a new
+    /// block; it lives until the next job. Only a Monero pool has blobs; others do nothing.
+    ///
+    /// # Errors
+    /// When the blob is too short for the nonce or longer than any miner takes.
+    pub fn push_blob(
+        &mut self,
+        now: Instant,
+        blob: &[u8],
+        seed: [u8; 32],
+        height: u64,
+    ) -> Result<(), WorkError> {
+        if let Side::Monero(monero) = &mut self.side {
+            monero.push_blob(&mut self.desk, now, blob, seed, height)?;
+        }
+        self.release(now);
+        Ok(())
+    }
+
+    /// A new job for everybody with a given header and coinbase. It counts as a new block and lives until the
+    /// next job. Only a Bitcoin pool has such jobs; others do nothing.
+    pub fn push_header(&mut self, now: Instant, job: GivenJob) {
+        if let Side::Bitcoin(bitcoin) = &mut self.side {
+            bitcoin.push_given(&mut self.desk, now, job);
+        }
+        self.release(now);
+    }
+
+    /// Gives every session another difficulty, in expected hashes.
+    pub fn set_difficulty(&mut self, now: Instant, difficulty: u64) {
+        for id in self.desk.mining_sessions() {
+            if let Some(session) = self.desk.sessions.get_mut(&id) {
+                session.vardiff.set(difficulty, now);
+            }
+            self.side.dialect().retarget(&mut self.desk, now, id);
+        }
+        self.release(now);
+    }
+
+    /// RandomX key of the current jobs; `None` at pools of other algorithms.
+    pub fn seed_hash(&self) -> Option<[u8; 32]> {
+        match &self.side {
+            Side::Monero(monero) => Some(monero.seed_hash()),
+            Side::Bitcoin(_) => None,
+        }
     }
 
     /// What happened so far.
     pub fn stats(&self) -> PoolStats {
-        let open = self.sessions.values().map(|session| SessionStats {
+        let open = self.desk.sessions.values().map(|session| SessionStats {
             difficulty: session.vardiff.difficulty(),
             ..session.stats.clone()
         });
         PoolStats {
-            open_sessions: u64::try_from(self.sessions.len()).unwrap_or(u64::MAX),
-            height: self.template.height,
-            sessions: open.chain(self.closed.iter().cloned()).collect(),
-            ..self.stats.clone()
+            open_sessions: u64::try_from(self.desk.sessions.len()).unwrap_or(u64::MAX),
+            height: self.side.dialect_ref().height(),
+            sessions: open.chain(self.desk.closed.iter().cloned()).collect(),
+            ..self.desk.stats.clone()
         }
+    }
+
+    fn line(&mut self, now: Instant, id: SessionId, line: &[u8]) {
+        let desk = &mut self.desk;
+        let Some(session) = desk.sessions.get_mut(&id) else { return };
+        session.heard = now;
+        if line.is_empty() {
+            return;
+        }
+        let text = String::from_utf8_lossy(line);
+        if line.len() < desk.style.min_line_bytes {
+            return desk.protocol_error(now, id);
+        }
+        let Some(request) = Request::read(&text) else {
+            if !self.side.dialect().answer(desk, id, &text) {
+                desk.protocol_error(now, id);
+            }
+            return;
+        };
+        if desk.style.strict_ban.is_some() && !request.id_is_unsigned() {
+            return desk.ban(now, id);
+        }
+        session.requests = session.requests.saturating_add(1);
+        let requests = session.requests;
+        if desk.modes.ban_text {
+            desk.reply(now, id, Reply::refuse(&request.id, Reject::Banned).then_close(true));
+        } else {
+            self.side.dialect().request(desk, now, id, &request);
+        }
+        if desk.modes.close_after.is_some_and(|limit| requests >= limit)
+            && let Some(session) = desk.sessions.get_mut(&id)
+        {
+            session.close_when_answered = true;
+        }
+        desk.close_if_answered(now, id);
+        self.count_request(now);
     }
 
     fn tick_session(&mut self, now: Instant, id: SessionId) {
-        let Some(session) = self.sessions.get_mut(&id).filter(|session| !session.out.is_closing()) else {
+        let desk = &mut self.desk;
+        let Some(session) = desk.sessions.get_mut(&id).filter(|session| !session.out.is_closing()) else {
             return;
         };
-        if session.silence_deadline(&self.config) <= now {
-            return self.close(now, id);
+        if session.silence_deadline(&desk.config) <= now {
+            return desk.close(now, id);
         }
         if let Some((_, reply)) = session.swapped.take_if(|(due, _)| *due <= now) {
-            self.send_reply(now, id, &reply);
+            desk.send_reply(now, id, &reply);
         }
-        self.first_job(now, id);
-        self.review_difficulty(now, id);
+        self.side.dialect().tick(desk, now, id);
+        review_difficulty(self.side.dialect(), desk, now, id);
     }
 
-    /// Ends a session behind what it still has to be sent.
-    fn close(&mut self, now: Instant, id: SessionId) {
-        let shaping = self.shaping();
-        if let Some(session) = self.sessions.get_mut(&id).filter(|session| !session.out.is_closing()) {
-            session.out.close(now, &shaping);
-            self.stats.closed_by_pool += 1;
-        }
-    }
-
-    fn ban(&mut self, now: Instant, id: SessionId) {
-        let Some(session) = self.sessions.get(&id) else { return };
-        if let Some(duration) = self.config.profile.strict_ban {
-            self.stats.bans += 1;
-            if self.banned.len() < MAX_BANNED {
-                self.banned.insert(session.peer, later(now, duration));
-            }
-        }
-        self.close(now, id);
-    }
-
-    /// Queues one line for one session.
-    fn send(&mut self, now: Instant, id: SessionId, line: String) {
-        if self.modes.silent {
-            return;
-        }
-        let shaping = self.shaping();
-        if let Some(session) = self.sessions.get_mut(&id) {
-            session.out.push(now, line.into_bytes(), &shaping);
-        }
-    }
-
-    fn shaping(&self) -> Shaping {
-        let profile = &self.config.profile;
-        let split = self.modes.split.or(profile.split_bytes.map(|bytes| (bytes, faults::SPLIT_GAP)));
-        Shaping {
-            delay: self.modes.delay,
-            split,
-            gather: self.modes.gather.or(profile.glue.then_some(Gather::Glue)),
-        }
-    }
-
-    /// Moves what may go now to the caller's queue.
     fn release(&mut self, now: Instant) {
-        let shaping = self.shaping();
-        let mut ended = Vec::new();
-        for (id, session) in &mut self.sessions {
-            if session.out.is_overfull() {
-                // Nobody reads so much; what waits is dropped with the session.
-                self.stats.closed_by_pool += 1;
-                self.ready.push_back(Output { session: *id, payload: Payload::Close });
-                ended.push(*id);
-                continue;
-            }
-            while let Some(payload) = session.out.release(now, &shaping) {
-                if payload == Payload::Close {
-                    ended.push(*id);
-                }
-                self.ready.push_back(Output { session: *id, payload });
-            }
+        for id in self.desk.release(now) {
+            self.side.dialect().forgotten(id);
         }
-        for id in ended {
-            self.forget(id);
-        }
-    }
-
-    fn forget(&mut self, id: SessionId) {
-        let Some(session) = self.sessions.remove(&id) else { return };
-        for job in &session.jobs {
-            self.works.release(job.work);
-        }
-        if self.closed.len() == MAX_CLOSED_SESSIONS {
-            self.closed.pop_front();
-        }
-        let difficulty = session.vardiff.difficulty();
-        self.closed.push_back(SessionStats { open: false, difficulty, ..session.stats });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Fault, MalformedJob, Profile, ToyReference};
+    use crate::monero::{MalformedJob, Profile};
+    use crate::{Fault, ToyReference};
 
     const LOGIN: &[u8] = b"{\"id\":1,\"method\":\"login\",\"params\":{\"login\":\"w\"}}\n";
+
+    fn blobs(pool: &PoolCore) -> usize {
+        let Side::Monero(monero) = &pool.side else { panic!("a Monero pool") };
+        monero.blobs()
+    }
 
     /// Every blob is given back: nothing is left behind by sessions that came, got jobs of all kinds, and went.
     #[test]
@@ -367,12 +392,12 @@ mod tests {
                     pool.push_new_job(now);
                 }
                 pool.push_blob(now, &[7; 76], [1; 32], 5).unwrap();
-                assert!(pool.works.len() <= 5 * keep + 1, "{name}: {}", pool.works.len());
+                assert!(blobs(&pool) <= 5 * keep + 1, "{name}: {}", blobs(&pool));
                 for id in ids {
                     pool.closed(now, id);
                 }
                 pool.push_new_job(now);
-                assert_eq!(pool.works.len(), shared, "{name}");
+                assert_eq!(blobs(&pool), shared, "{name}");
                 while pool.poll_output().is_some() {}
             }
         }
@@ -384,6 +409,6 @@ mod tests {
         let mut pool = PoolCore::new(PoolConfig::default(), Verification::Deferred, now);
         assert!(pool.push_blob(now, &[7; 42], [1; 32], 5).is_err());
         assert!(pool.push_blob(now, &[7; 513], [1; 32], 5).is_err());
-        assert_eq!(pool.works.len(), 0);
+        assert_eq!(blobs(&pool), 0);
     }
 }

@@ -13,7 +13,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc as blocking;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rminer_algos::{Reference, Unavailable, WorkError};
 use tokio::net::TcpListener;
@@ -22,8 +22,9 @@ use tokio::task::JoinSet;
 use tokio_rustls::rustls::ServerConfig;
 
 use self::connection::Outgoing;
+use crate::bitcoin::GivenJob;
 use crate::{
-    Payload, PoolConfig, PoolCore, PoolStats, ScheduledFault, SessionId, Verification, VerifyRequest,
+    Payload, PoolConfig, PoolCore, PoolStats, Profile, ScheduledFault, SessionId, Verification, VerifyRequest,
 };
 
 /// How long a listener that cannot accept waits before it tries again.
@@ -41,7 +42,7 @@ pub enum Tls {
     Auto(Arc<ServerConfig>),
 }
 
-/// Who recomputes the shares.
+/// Who recomputes RandomX shares. A Bitcoin pool does it itself.
 #[derive(Default)]
 pub enum Verifier {
     /// RandomX in light mode (256 MiB), on a thread of its own.
@@ -75,7 +76,7 @@ pub struct LocalPoolConfig {
     pub listen: SocketAddr,
     /// Plain or TLS.
     pub tls: Tls,
-    /// Who recomputes the shares.
+    /// Who recomputes RandomX shares.
     pub verifier: Verifier,
 }
 
@@ -211,13 +212,18 @@ impl PoolHandle {
         self.shared.with(|core, now| core.push_blob(now, blob, seed, height))
     }
 
+    /// A new job with a given header; see [`PoolCore::push_header`].
+    pub fn push_header(&self, job: GivenJob) {
+        self.shared.with(|core, now| core.push_header(now, job));
+    }
+
     /// Commits a fault, at once or later.
     pub fn set_fault(&self, fault: impl Into<ScheduledFault>) {
         let fault = fault.into();
         self.shared.with(|core, now| core.set_fault(now, fault));
     }
 
-    /// Gives every session another difficulty.
+    /// Gives every session another difficulty, in expected hashes.
     pub fn set_difficulty(&self, difficulty: u64) {
         self.shared.with(|core, now| core.set_difficulty(now, difficulty));
     }
@@ -294,13 +300,18 @@ impl State {
 async fn prepare(
     config: LocalPoolConfig,
 ) -> Result<(PoolHandle, impl Future<Output = ()> + Send + 'static), StartError> {
-    let LocalPoolConfig { pool, listen, tls, verifier } = config;
+    let LocalPoolConfig { mut pool, listen, tls, verifier } = config;
+    pool.first_time_s = pool.first_time_s.or_else(|| {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        now.ok().map(|time| time.as_secs())
+    });
     let failed = |source| StartError::Listen { address: listen, source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let max_connections = pool.limits.sessions.saturating_mul(2);
     let queue = pool.limits.shares_in_check;
     let (verification, reference) = match verifier {
+        _ if !matches!(pool.profile, Profile::Monero(_)) => (Verification::Deferred, None),
         Verifier::Toy => (Verification::Inline(Box::new(crate::ToyReference)), None),
         Verifier::Thread(reference) => (Verification::Deferred, Some(reference)),
         #[cfg(feature = "randomx")]
@@ -317,7 +328,8 @@ async fn prepare(
     });
     if let Some(reference) = reference {
         let seed = shared.lock().core.seed_hash();
-        let sender = verifier::start(reference, queue, &shared, seed).map_err(StartError::Thread)?;
+        let sender = verifier::start(reference, queue, &shared, seed.unwrap_or_default())
+            .map_err(StartError::Thread)?;
         shared.lock().verify = Some(sender);
     }
     let handle = PoolHandle { address, shared: Arc::clone(&shared) };

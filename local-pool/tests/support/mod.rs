@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use rminer_algos::{Target, decode_hex, decode_hex_array, encode_hex};
+use rminer_pool::monero::Profile;
 use rminer_pool::{
-    DifficultyConfig, Fault, Payload, PoolConfig, PoolCore, Profile, SessionId, ToyReference, Verification,
-    toy_hash,
+    DifficultyConfig, Fault, Payload, PoolConfig, PoolCore, SessionId, ToyReference, Verification, toy_hash,
 };
 use serde_json::{Value, json};
+
+pub mod bitcoin;
 
 pub const MS: Duration = Duration::from_millis(1);
 pub const SECOND: Duration = Duration::from_secs(1);
@@ -108,6 +110,11 @@ impl Rig {
     /// Everything received and not yet taken.
     pub fn take_raw(&mut self, id: SessionId) -> Vec<u8> {
         self.received.remove(&id).unwrap_or_default()
+    }
+
+    /// Whether the last thing received is the beginning of a line.
+    pub fn is_mid_line(&self, id: SessionId) -> bool {
+        self.received.get(&id).is_some_and(|bytes| !bytes.ends_with(b"\n"))
     }
 
     /// The received lines as JSON.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rminer_algos::{NonceField, Work, WorkError};
 
-use crate::chain::NONCE_OFFSET;
+use super::chain::NONCE_OFFSET;
 
 /// Nonces that are remembered for one blob; more shares than this are refused.
 pub(crate) const MAX_NONCES_PER_WORK: usize = 1 << 16;

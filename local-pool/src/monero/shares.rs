@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rminer_algos::{Hash, Target, Unavailable, Work, decode_hex_array};
+use serde_json::json;
 
-use super::session::{SessionJob, Slot};
-use super::{PoolCore, SessionId, Verification};
-use crate::Reject;
-use crate::wire::{Reply, Request, SubmitParams};
-use crate::works::{Entered, WorkId};
+use super::params::SubmitParams;
+use super::works::{Entered, WorkId};
+use super::{Monero, SessionJob};
+use crate::core::{Desk, Dialect, Slot, review_difficulty};
+use crate::wire::{Reply, Request};
+use crate::{Reject, SessionId, Verification};
 
 /// Bad shares after which a strict pool bans.
 const STRICT_BAD_SHARES: u32 = 3;
 
-/// A share to be recomputed: the answer is [`PoolCore::verified`] with its ticket.
+/// A share to be recomputed: the answer is [`PoolCore::verified`](crate::PoolCore::verified) with its ticket.
 #[derive(Debug, Clone)]
 pub struct VerifyRequest {
     /// Names the share in the answer.
@@ -45,45 +47,36 @@ pub(super) struct PendingShare {
     candidates: Vec<Candidate>,
 }
 
-impl PoolCore {
-    /// The next share for the verifier. Only with [`Verification::Deferred`].
-    pub fn poll_verify(&mut self) -> Option<VerifyRequest> {
+impl Monero {
+    /// The next share for the verifier.
+    pub(crate) fn poll_verify(&mut self) -> Option<VerifyRequest> {
         self.verify.pop_front()
     }
 
-    /// The hash of a share, or why there is none. Unknown tickets are ignored.
-    pub fn verified(&mut self, now: Instant, ticket: u64, hash: Result<Hash, Unavailable>) {
-        self.settle(now, ticket, &hash);
-        self.release(now);
-    }
-
-    pub(super) fn submit(&mut self, now: Instant, id: SessionId, request: &Request<'_>) {
-        self.stats.shares.submitted += 1;
-        if let Some(session) = self.sessions.get_mut(&id) {
-            session.stats.shares.submitted += 1;
-        }
-        match self.examine(now, id, request) {
+    pub(super) fn submit(&mut self, desk: &mut Desk, now: Instant, id: SessionId, request: &Request<'_>) {
+        desk.count_submitted(id);
+        match self.examine(desk, now, id, request) {
             Ok(share) => {
                 let ticket = self.next_ticket;
                 self.next_ticket += 1;
-                self.count_in_check(id, true);
-                if let Some(session) = self.sessions.get_mut(&id) {
+                desk.count_in_check(id, true);
+                if let Some(session) = desk.sessions.get_mut(&id) {
                     session.slots.push_back(Slot::Waiting(ticket));
                 }
                 for candidate in &share.candidates {
                     self.works.share(candidate.work);
                 }
                 self.pending.insert(ticket, share);
-                self.request_hash(now, ticket);
+                self.request_hash(desk, now, ticket);
             }
             Err(reject) => {
-                self.count_reject(id, reject);
-                let strict = self.config.profile.strict_ban.is_some();
+                desk.count_reject(id, reject);
+                let strict = self.profile.strict_ban.is_some();
                 if strict && matches!(reject, Reject::InvalidParams | Reject::MalformedNonce) {
-                    return self.ban(now, id);
+                    return desk.ban(now, id);
                 }
-                let close = reject == Reject::NiceHashByte && self.config.profile.close_on_bad_line;
-                self.reply(now, id, Reply::refuse(&request.id, reject).for_share().then_close(close));
+                let close = reject == Reject::NiceHashByte && self.profile.close_on_bad_line;
+                desk.reply(now, id, Reply::refuse(&request.id, reject).for_share().then_close(close));
             }
         }
     }
@@ -91,31 +84,33 @@ impl PoolCore {
     /// Everything that can be said without a hash.
     fn examine(
         &mut self,
+        desk: &mut Desk,
         now: Instant,
         id: SessionId,
         request: &Request<'_>,
     ) -> Result<PendingShare, Reject> {
         let params: SubmitParams = request.params().ok_or(Reject::InvalidParams)?;
-        let session = self.sessions.get_mut(&id).ok_or(Reject::Unauthenticated)?;
-        let account = session.account.as_ref().filter(|account| account.token == params.id);
-        let nonce_byte = account.ok_or(Reject::Unauthenticated)?.nonce_byte;
-        if !session.may_submit(now, self.config.limits.submits_per_s)
-            || self.pending.len() >= self.config.limits.shares_in_check
+        let session = desk.sessions.get_mut(&id).ok_or(Reject::Unauthenticated)?;
+        let seat = self.seats.get(&id).filter(|seat| seat.token == params.id);
+        let seat = seat.ok_or(Reject::Unauthenticated)?;
+        let nonce_byte = seat.nonce_byte;
+        if !session.may_submit(now, desk.config.limits.submits_per_s)
+            || self.pending.len() >= desk.config.limits.shares_in_check
         {
             return Err(Reject::Throttled);
         }
-        if params.algo.is_some_and(|algo| algo != self.config.profile.algorithm) {
+        if params.algo.is_some_and(|algo| algo != self.profile.algorithm) {
             return Err(Reject::IncorrectAlgorithm);
         }
-        let jobs: Vec<&SessionJob> = session.jobs.iter().filter(|job| job.id == params.job_id).collect();
+        let jobs: Vec<&SessionJob> = seat.jobs.iter().filter(|job| job.id == params.job_id).collect();
         if jobs.is_empty() {
-            if session.is_spoiled(&params.job_id) {
-                self.stats.shares_for_malformed_jobs += 1;
+            if seat.is_spoiled(&params.job_id) {
+                desk.stats.shares_for_malformed_jobs += 1;
                 return Err(Reject::InvalidJobId);
             }
-            let number = self.config.profile.job_number(&params.job_id);
+            let number = self.profile.job_number(&params.job_id);
             let issued =
-                session.issued.as_ref().zip(number).is_some_and(|(issued, number)| issued.contains(&number));
+                seat.issued.as_ref().zip(number).is_some_and(|(issued, number)| issued.contains(&number));
             return Err(if issued { Reject::StaleJob } else { Reject::InvalidJobId });
         }
         let nonce = nonce_bytes(&params.nonce).ok_or(Reject::MalformedNonce)?;
@@ -124,7 +119,7 @@ impl PoolCore {
             return Err(Reject::NiceHashByte);
         }
         let nonce = u32::from_le_bytes(nonce);
-        if self.config.profile.expire_blocks && jobs.iter().all(|job| job.block != self.template.block) {
+        if self.profile.expire_blocks && jobs.iter().all(|job| job.block != self.template.block) {
             return Err(Reject::BlockExpired);
         }
         let mut candidates = Vec::with_capacity(jobs.len());
@@ -141,7 +136,7 @@ impl PoolCore {
     }
 
     /// Has the likeliest candidate of a pending share hashed.
-    fn request_hash(&mut self, now: Instant, ticket: u64) {
+    fn request_hash(&mut self, desk: &mut Desk, now: Instant, ticket: u64) {
         let Some(share) = self.pending.get(&ticket) else { return };
         let nonce = u64::from(share.nonce);
         let work = share.candidates.last().and_then(|candidate| self.works.work(candidate.work));
@@ -152,16 +147,23 @@ impl PoolCore {
             (Some(work), Verification::Inline(reference)) => reference.hash(&work, nonce),
             (None, _) => Err(Unavailable("the blob is gone".into())),
         };
-        self.settle(now, ticket, &hash);
+        self.settle(desk, now, ticket, &hash);
     }
 
-    fn settle(&mut self, now: Instant, ticket: u64, hash: &Result<Hash, Unavailable>) {
+    /// The hash of a share is known, or that there is none.
+    pub(crate) fn settle(
+        &mut self,
+        desk: &mut Desk,
+        now: Instant,
+        ticket: u64,
+        hash: &Result<Hash, Unavailable>,
+    ) {
         let Some(share) = self.pending.get_mut(&ticket) else { return };
         if share.candidates.len() > 1 && hash.as_ref().is_ok_and(|hash| hash.0 != share.result) {
             if let Some(Candidate { work, .. }) = share.candidates.pop() {
                 self.works.release(work);
             }
-            return self.request_hash(now, ticket);
+            return self.request_hash(desk, now, ticket);
         }
         let Some(share) = self.pending.remove(&ticket) else { return };
         let id = share.session;
@@ -169,40 +171,34 @@ impl PoolCore {
         for candidate in &share.candidates {
             self.works.release(candidate.work);
         }
-        self.count_in_check(id, false);
+        desk.count_in_check(id, false);
         let reply = match verdict {
             Ok(difficulty) => {
-                self.count_accepted(id, difficulty);
-                match self.modes.reject_all {
-                    None => Reply::status(&share.request_id, "OK"),
-                    Some(reject) => {
-                        self.stats.forced_rejects += 1;
-                        Reply::refuse(&share.request_id, reject)
-                    }
-                }
+                desk.count_accepted(id, difficulty);
+                desk.accepted_reply(&share.request_id, json!({"status": "OK"}))
             }
             Err(reject) => {
-                self.count_reject(id, reject);
+                desk.count_reject(id, reject);
                 Reply::refuse(&share.request_id, reject)
             }
         };
-        self.fill_slot(now, id, ticket, reply.for_share());
+        desk.fill_slot(now, id, ticket, reply.for_share());
         if let Err(Reject::BadHash | Reject::LowDifficulty) = verdict
-            && let Some(session) = self.sessions.get_mut(&id)
+            && let Some(seat) = self.seats.get_mut(&id)
         {
-            session.bad_shares += 1;
-            if self.config.profile.strict_ban.is_some() && session.bad_shares >= STRICT_BAD_SHARES {
-                self.ban(now, id);
+            seat.bad_shares += 1;
+            if self.profile.strict_ban.is_some() && seat.bad_shares >= STRICT_BAD_SHARES {
+                desk.ban(now, id);
             }
         }
         let solves = |hash: &Hash| {
-            Target::from_difficulty(self.config.block_difficulty).is_ok_and(|target| target.is_met_by(hash))
+            Target::from_difficulty(desk.config.block_difficulty).is_ok_and(|target| target.is_met_by(hash))
         };
         if verdict.is_ok() && hash.as_ref().is_ok_and(solves) {
-            self.stats.blocks += 1;
-            self.new_block(now);
+            desk.stats.blocks += 1;
+            self.new_block(desk, now);
         }
-        self.review_difficulty(now, id);
+        review_difficulty(self, desk, now, id);
     }
 
     /// The verdict when the hash is known: the credited difficulty or the reason.
@@ -222,32 +218,6 @@ impl PoolCore {
             Ok(candidate.difficulty)
         } else {
             Err(Reject::LowDifficulty)
-        }
-    }
-
-    fn count_accepted(&mut self, id: SessionId, difficulty: u64) {
-        self.stats.shares.accept(difficulty);
-        if let Some(session) = self.sessions.get_mut(&id) {
-            session.stats.shares.accept(difficulty);
-            session.vardiff.accepted(difficulty);
-        }
-    }
-
-    fn count_reject(&mut self, id: SessionId, reject: Reject) {
-        self.stats.shares.reject(reject);
-        if let Some(session) = self.sessions.get_mut(&id) {
-            session.stats.shares.reject(reject);
-        }
-    }
-
-    fn count_in_check(&mut self, id: SessionId, begins: bool) {
-        let session = self.sessions.get_mut(&id).map(|session| &mut session.stats.shares);
-        for verdicts in [Some(&mut self.stats.shares), session].into_iter().flatten() {
-            if begins {
-                verdicts.in_check += 1;
-            } else {
-                verdicts.in_check = verdicts.in_check.saturating_sub(1);
-            }
         }
     }
 }

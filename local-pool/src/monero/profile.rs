@@ -1,10 +1,10 @@
-//! How the pools of the world differ, as data.
+//! How the Monero pools of the world differ, as data.
 
 use std::time::Duration;
 
-use crate::Reject;
-use crate::difficulty::TargetWidth;
-use crate::wire::ErrorShape;
+use super::TargetWidth;
+use crate::wire::{ErrorShape, Style};
+use crate::{MAX_LINE_BYTES, Reject};
 
 /// What the pool does about `keepalived`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +113,23 @@ impl Profile {
     /// The profile of that name.
     pub fn by_name(name: &str) -> Option<Self> {
         Self::all().into_iter().find(|profile| profile.name == name)
+    }
+
+    /// What the shared core has to know.
+    pub(crate) fn style(&self) -> Style {
+        Style {
+            prefix: "\"jsonrpc\":\"2.0\",",
+            words: |reject| (-1, reject.text()),
+            error_shape: self.error_shape,
+            refused_result: None,
+            late_result: self.late_result,
+            glue: self.glue,
+            split_bytes: self.split_bytes,
+            close_on_bad_line: self.close_on_bad_line,
+            strict_ban: self.strict_ban,
+            min_line_bytes: self.min_line_bytes,
+            max_line_bytes: MAX_LINE_BYTES,
+        }
     }
 
     /// The text of a job id.

@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use crate::PoolConfig;
 use crate::rng::Rng;
 
 /// Where the nonce lies: two one-byte versions, a five-byte timestamp, 32 bytes of previous id.
 pub(crate) const NONCE_OFFSET: usize = 39;
 /// Version of the blocks, major and minor alike.
 const VERSION: u8 = 16;
-/// Jobs carry times from here on; any time between 2^28 and 2^35 takes five bytes.
-const FIRST_TIMESTAMP: u64 = 1_760_000_000;
+/// Times between these take five bytes, so that the nonce stays where it is.
+const TIMESTAMPS: std::ops::RangeInclusive<u64> = 1 << 28..=(1 << 35) - 1;
 
 /// What the pool works on at the moment; sessions get their own merkle root in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +59,7 @@ impl Template {
 pub(crate) struct Chain {
     rng: Rng,
     started: Instant,
+    first_time_s: u64,
     height: u64,
     block: u64,
     prev_id: [u8; 32],
@@ -72,18 +74,12 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    pub(crate) fn new(
-        mut rng: Rng,
-        seed: Option<[u8; 32]>,
-        height: u64,
-        seed_templates: Option<u32>,
-        templates_per_block: u32,
-        now: Instant,
-    ) -> Self {
-        let seed = seed.unwrap_or_else(|| rng.bytes32());
+    pub(crate) fn new(mut rng: Rng, config: &PoolConfig, seed_templates: Option<u32>, now: Instant) -> Self {
+        let seed = config.seed_hash.unwrap_or_else(|| rng.bytes32());
         Self {
             started: now,
-            height,
+            first_time_s: config.time_s(),
+            height: config.first_height,
             block: 0,
             prev_id: rng.bytes32(),
             seed,
@@ -91,7 +87,7 @@ impl Chain {
             templates_on_block: 0,
             templates_on_seed: 0,
             seed_templates: seed_templates.map(|templates| templates.max(2)),
-            templates_per_block: templates_per_block.max(1),
+            templates_per_block: config.jobs_per_block.max(1),
             rng,
         }
     }
@@ -115,7 +111,8 @@ impl Chain {
             block: self.block,
             source: Source::Chain {
                 prev_id: self.prev_id,
-                timestamp: FIRST_TIMESTAMP + elapsed.as_secs(),
+                timestamp: (self.first_time_s.saturating_add(elapsed.as_secs()))
+                    .clamp(*TIMESTAMPS.start(), *TIMESTAMPS.end()),
                 transactions: 1 + u8::try_from(self.rng.next_u64() % 100).unwrap_or(0),
             },
         }
@@ -166,7 +163,8 @@ mod tests {
     use super::*;
 
     fn chain(seed_templates: Option<u32>) -> Chain {
-        Chain::new(Rng::new(1), None, 3_000_000, seed_templates, 3, Instant::now())
+        let config = PoolConfig { jobs_per_block: 3, ..PoolConfig::default() };
+        Chain::new(Rng::new(1), &config, seed_templates, Instant::now())
     }
 
     #[test]
