@@ -314,3 +314,30 @@ fn tls_only_and_both_on_one_port() {
         assert_eq!(first[0], if plain_too { b'{' } else { 0x15 });
     }
 }
+
+#[test]
+fn a_bitcoin_pool_judges_by_itself_and_tells_the_time() {
+    let pool =
+        LocalPool::spawn_thread(support::bitcoin::easy(rminer_pool::bitcoin::Profile::default())).unwrap();
+    let mut peer = Peer::plain(pool.addr());
+    peer.send(&json!({"id": 1, "method": "mining.subscribe", "params": []}));
+    let reply = peer.line().unwrap();
+    peer.send(&json!({"id": 2, "method": "mining.authorize", "params": ["a", "x"]}));
+    let lines: Vec<Value> = (0..3).map(|_| peer.line().unwrap()).collect();
+    assert_eq!(lines[0], json!({"id": 2, "error": null, "result": true}));
+    let job = &lines[2]["params"];
+    let told = u64::from_str_radix(job[7].as_str().unwrap(), 16).unwrap();
+    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    assert!((clock - 600..=clock + 600).contains(&told), "jobs carry the clock's time");
+    let extranonce2 = "00".repeat(usize::try_from(reply["result"][2].as_u64().unwrap()).unwrap());
+    // One hash of sixteen is good enough; every verdict is right or low difficulty, and no verifier is asked.
+    for nonce in 0..100 {
+        let params = json!(["a", job[0], extranonce2, job[7], format!("{nonce:08x}")]);
+        peer.send(&json!({"id": 10 + nonce, "method": "mining.submit", "params": params}));
+        let reply = peer.line().unwrap();
+        assert!(reply["result"] == true || reply["error"][0] == 23, "{reply}");
+    }
+    let shares = pool.stats().shares;
+    assert_eq!((shares.submitted, shares.in_check), (100, 0));
+    assert!(shares.accepted > 0 && shares.add_up(), "{shares:?}");
+}

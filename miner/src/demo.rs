@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rminer_pool::{DifficultyConfig, LocalPool, LocalPoolConfig, PoolConfig, PoolStats};
+use rminer_algos::registry::{Algorithm, Family};
+use rminer_pool::{
+    DifficultyConfig, LocalPool, LocalPoolConfig, PoolConfig, PoolStats, Profile, bitcoin, monero,
+};
 use rminer_stratum::{Credentials, PoolConfig as ClientPool, PoolUrl};
 
 use crate::config::Settings;
@@ -12,12 +15,8 @@ use crate::mine::{mine, stop_signal};
 use crate::problem::Problem;
 use crate::ui::say;
 
-/// Shares of the demo pool start so easy that any machine finds some at once.
-const FIRST_DIFFICULTY: u64 = 200;
-/// The pool then steers to about one share in this time.
+/// The pool steers to about one share in this time.
 const SHARE_EVERY: Duration = Duration::from_secs(4);
-/// A share this good is a block in the demo.
-const BLOCK_DIFFICULTY: u128 = 100_000;
 /// How often a pool that is alone says what it has seen.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 /// The demo's login; the pool takes any.
@@ -28,7 +27,7 @@ const USER: &str = "demo";
 /// # Errors
 /// What keeps pool or miner from starting.
 pub fn demo(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
-    let mut pool = start(LocalPoolConfig::from(pool_config()))?;
+    let mut pool = start(LocalPoolConfig::from(pool_config(settings.algorithm)))?;
     let address = pool.addr();
     let url: PoolUrl = format!("stratum+tcp://{address}").parse().map_err(|error| {
         (Problem::error("demo", format!("the pool's own address {address}: {error}")), Exit::Failed)
@@ -38,7 +37,8 @@ pub fn demo(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
     let settings = Settings { pools: vec![client_pool], ..settings.clone() };
     say!("This is a demonstration: a pool in this process on {address}, which checks every share.");
     say!(
-        "Nothing is connected to, and nothing is earned. To mine: rminer --algo randomx --pool HOST:PORT --user WALLET\n"
+        "Nothing is connected to, and nothing is earned. To mine: rminer --algo {} --pool HOST:PORT --user WALLET\n",
+        settings.algorithm.name
     );
     let exit = mine(&settings)?;
     let stats = pool.stats();
@@ -49,14 +49,14 @@ pub fn demo(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
     Ok(exit)
 }
 
-/// Runs the pool alone on `listen` until it is stopped.
+/// Runs the pool of an algorithm alone on `listen` until it is stopped.
 ///
 /// # Errors
 /// What keeps it from starting.
-pub fn serve(listen: SocketAddr) -> Result<Exit, (Problem, Exit)> {
-    let mut pool = start(LocalPoolConfig { listen, ..LocalPoolConfig::from(pool_config()) })?;
+pub fn serve(algorithm: &'static Algorithm, listen: SocketAddr) -> Result<Exit, (Problem, Exit)> {
+    let mut pool = start(LocalPoolConfig { listen, ..LocalPoolConfig::from(pool_config(algorithm)) })?;
     say!("A validating pool for tests listens on {}. It takes any login; a miner joins with", pool.addr());
-    say!("  rminer --algo randomx --pool stratum+tcp://{} --user {USER}", pool.addr());
+    say!("  rminer --algo {} --pool stratum+tcp://{} --user {USER}", algorithm.name, pool.addr());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -88,17 +88,23 @@ fn start(config: LocalPoolConfig) -> Result<LocalPool, (Problem, Exit)> {
     })
 }
 
-fn pool_config() -> PoolConfig {
+/// Hashes that a first share and a block take: shares start so easy that any machine finds some at once, and a block
+/// comes every minute or so.
+fn pool_config(algorithm: &Algorithm) -> PoolConfig {
+    let (profile, first_share, block): (Profile, u64, u128) = match algorithm.family {
+        Family::Monero => (monero::Profile::default().into(), 200, 100_000),
+        Family::Bitcoin => (bitcoin::Profile::default().into(), 1 << 22, 1 << 32),
+    };
     PoolConfig {
         difficulty: DifficultyConfig {
-            start: FIRST_DIFFICULTY,
-            // No share comes while the dataset is built; that must not make the first ones worthless.
-            min: FIRST_DIFFICULTY / 2,
+            start: first_share,
+            // No share comes while RandomX's dataset is built; that must not make the first ones worthless.
+            min: first_share / 2,
             share_interval: Some(SHARE_EVERY),
             ..DifficultyConfig::default()
         },
-        block_difficulty: BLOCK_DIFFICULTY,
-        ..PoolConfig::default()
+        block_difficulty: block,
+        ..PoolConfig::with_profile(profile)
     }
 }
 

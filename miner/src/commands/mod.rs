@@ -22,7 +22,9 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Exit {
         Command::Mine => mining(context, Pools::Needed, mine),
         Command::Pool(PoolCommand::Test) => pool::run(context),
         Command::Demo { serve: None } => mining(context, Pools::Ignored, demo),
-        Command::Demo { serve: Some(address) } => ended(context, serve(address)),
+        Command::Demo { serve: Some(address) } => {
+            mining(context, Pools::Ignored, |settings| serve(settings.algorithm, address))
+        }
         Command::Algos => algos::run(context),
         Command::Bench(args) => bench::run(&args, context),
         Command::Devices => devices::run(context),
