@@ -27,6 +27,19 @@ pub enum Family {
     Monero,
 }
 
+impl Family {
+    /// A share's difficulty as its pools count it, from the hashes that it takes on average.
+    pub fn pool_difficulty(self, hashes: f64) -> f64 {
+        match self {
+            Self::Bitcoin => hashes / HASHES_OF_DIFFICULTY_1,
+            Self::Monero => hashes,
+        }
+    }
+}
+
+/// 2^256 over one more than Bitcoin's target of difficulty 1, `0xffff << 208`.
+const HASHES_OF_DIFFICULTY_1: f64 = 4_295_032_833.0;
+
 /// A proof of work that rminer knows.
 #[derive(Debug)]
 pub struct Algorithm {
@@ -122,6 +135,16 @@ fn randomx_reference() -> Result<Box<dyn Reference>, Unavailable> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pools_count_in_their_own_unit() {
+        for difficulty in ["1", "512", "0.001"] {
+            let target = crate::Target::from_bitcoin_difficulty(difficulty).unwrap();
+            let shown = Family::Bitcoin.pool_difficulty(target.difficulty());
+            assert!((shown / difficulty.parse::<f64>().unwrap() - 1.0).abs() < 1e-9, "{difficulty}: {shown}");
+        }
+        assert_eq!(Family::Monero.pool_difficulty(480_045.0), 480_045.0);
+    }
 
     #[test]
     fn names_are_unique_and_found() {

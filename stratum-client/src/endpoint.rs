@@ -10,7 +10,7 @@ mod tls;
 mod url;
 
 use rminer_algos::{Algorithm, Family};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use thiserror::Error;
 
 pub use authority::{Host, Login};
@@ -21,6 +21,11 @@ pub use proxy::{Proxy, ProxyError};
 pub use tls::{PinError, TlsPolicy};
 pub use url::{PoolUrl, Protocol, Transport, UrlError, redact_url};
 
+/// Longest user, rig included, as JSON: a share has up to 400 bytes beside it.
+const MAX_USER_BYTES: usize = 600;
+/// Longest user and password, as JSON.
+const MAX_LOGIN_BYTES: usize = 950;
+
 /// Who mines: sent in the login of a pool, or as the payout address of a solo block.
 #[derive(Debug, Clone)]
 pub struct Credentials {
@@ -30,6 +35,15 @@ pub struct Credentials {
     pub pass: SecretString,
     /// Name of this rig, where the pool has a field for it.
     pub rig_id: Option<String>,
+}
+
+impl Credentials {
+    /// Whether a share or a login could be longer than 1 KiB.
+    fn are_too_long(&self) -> bool {
+        let json_len = |text: &str| serde_json::Value::from(text).to_string().len();
+        let user = json_len(&self.user) + self.rig_id.as_deref().map_or(0, json_len);
+        user > MAX_USER_BYTES || user + json_len(self.pass.expose_secret()) > MAX_LOGIN_BYTES
+    }
 }
 
 /// A habit of a pool that is found out by itself unless the user knows better.
@@ -96,6 +110,9 @@ pub enum PoolConfigError {
         /// The host.
         host: String,
     },
+    /// Servers of Bitcoin's stratum read lines of 1 KiB, and a share carries the user.
+    #[error("user and password are too long together for a Bitcoin pool")]
+    LoginTooLong,
     /// A node of one family of coins and an algorithm of another.
     #[error("{url} is {node}, and {algorithm} is not mined there")]
     NodeOfAnotherFamily {
@@ -115,6 +132,7 @@ impl PoolConfigError {
     pub fn help(&self) -> &'static str {
         match self {
             Self::NodeOfAnotherFamily { help, .. } => help,
+            Self::LoginTooLong => "shorten them; a wallet address has at most a hundred letters",
             Self::TlsSettingWithoutTls { .. } => {
                 "write the pool as stratum+tls://HOST:PORT, or leave the TLS settings out"
             }
@@ -149,6 +167,9 @@ impl PoolConfig {
             found.push(PoolConfigError::OnionWithoutProxy { host: self.url.host().to_string() });
         }
         found.extend(self.wrong_node());
+        if self.algorithm.family == Family::Bitcoin && self.url.protocol() == Protocol::Stratum {
+            found.extend(self.credentials.are_too_long().then_some(PoolConfigError::LoginTooLong));
+        }
         found
     }
 
@@ -193,6 +214,16 @@ mod tests {
         assert!(matches!(onion.contradictions()[..], [PoolConfigError::OnionWithoutProxy { .. }]));
         onion.proxy = Some("socks5://127.0.0.1:9050".parse().unwrap());
         assert_eq!(onion.contradictions(), []);
+
+        let mut long = pool("pool.example:3333");
+        long.credentials.user = "\"".repeat(299);
+        assert_eq!(long.contradictions(), []);
+        long.algorithm = &SHA256D;
+        assert_eq!(long.contradictions(), [], "as JSON it has 600 bytes");
+        long.credentials.rig_id = Some("r".into());
+        assert_eq!(long.contradictions(), [PoolConfigError::LoginTooLong]);
+        (long.credentials.rig_id, long.credentials.pass) = (None, SecretString::from("p".repeat(349)));
+        assert_eq!(long.contradictions(), [PoolConfigError::LoginTooLong]);
 
         let mut node = pool("daemon+http://127.0.0.1:18081");
         assert_eq!(node.contradictions(), []);

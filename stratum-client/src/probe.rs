@@ -164,11 +164,20 @@ impl fmt::Display for Step {
 fn job(job: &NewJob) -> String {
     let height = job.height.map_or(String::new(), |height| format!("height {height}, "));
     // What the pool asks for; for a node that is the whole block.
-    format!("{height}difficulty {}, {}", count(job.target.difficulty()), job.algorithm.name)
+    let difficulty = job.algorithm.family.pool_difficulty(job.target.difficulty());
+    format!("{height}difficulty {}, {}", count(difficulty), job.algorithm.name)
 }
 
 /// A number with at most three digits before the point.
 fn count(value: f64) -> String {
+    // Fractions have three digits: processors get such difficulties from Bitcoin pools.
+    let (mut digits, mut whole) = (0, value);
+    while whole < 99.95 && digits < 8 && value.fract() != 0.0 {
+        (digits, whole) = (digits + 1, whole * 10.0);
+    }
+    if digits > 0 {
+        return format!("{value:.digits$}");
+    }
     let mut scaled = value;
     for unit in ["", "k", "M", "G", "T", "P"] {
         if scaled < 999.95 {
@@ -194,9 +203,16 @@ mod tests {
 
     #[test]
     fn numbers_and_names_are_short() {
-        for (value, shown) in
-            [(1.0, "1"), (999.0, "999"), (1000.0, "1.0k"), (128_000.0, "128.0k"), (4.1e11, "410.0G")]
-        {
+        for (value, shown) in [
+            (1.0, "1"),
+            (0.5, "0.500"),
+            (0.020_954_4, "0.0210"),
+            (1.5, "1.50"),
+            (999.0, "999"),
+            (1000.0, "1.0k"),
+            (128_000.0, "128.0k"),
+            (4.1e11, "410.0G"),
+        ] {
             assert_eq!(count(value), shown);
         }
         assert_eq!(short("account.rig01"), "account.rig01");

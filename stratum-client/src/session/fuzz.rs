@@ -8,7 +8,10 @@ use rminer_algos::{Hash, registry};
 use serde::de::IgnoredAny;
 
 use super::{MAX_NONCES, MAX_WORKS, Output, Session};
+use crate::dialect::Dialect;
+use crate::dialect::bitcoin::{Bitcoin, BitcoinConfig};
 use crate::dialect::monero::{Monero, MoneroConfig};
+use crate::endpoint::BitcoinOptions;
 use crate::job::{Job, Share};
 use crate::ledger::{Ledger, ShareId, Verdict};
 
@@ -18,13 +21,17 @@ const MARK: u8 = 0xFF;
 /// Fuzz entry: `data` is what the pool sends, in pieces that end at each byte FF. The byte behind that says what
 /// happens there: `s` a share for the newest job, `o` one for the oldest that was ever given, `a` one that does
 /// not meet its target, `d` the last share again, `e` the end of the connection, `j` a whole day, and any other
-/// lets as many quarter seconds pass as its number.
+/// lets as many quarter seconds pass as its number. Data that begins with a line `bitcoin` is for that dialect.
 ///
 /// The ledger balances after each, bounds hold, what is sent are JSON lines, each hit gets one verdict that at most
 /// an answer corrects, deadlines pass, and nothing but verdicts comes behind a close.
 #[doc(hidden)]
 pub fn fuzz_session(data: &[u8]) {
-    let mut run = Run::new();
+    let (make, data): (Make, _) = match data.strip_prefix(b"bitcoin\n") {
+        Some(rest) => (bitcoin, rest),
+        None => (monero, data),
+    };
+    let mut run = Run::new(make);
     let mut pieces = data.split(|byte| *byte == MARK);
     run.bytes(pieces.next().unwrap_or_default());
     for piece in pieces {
@@ -45,7 +52,10 @@ pub fn fuzz_session(data: &[u8]) {
     assert_eq!(run.settled.len() as u64, run.hits);
 }
 
+type Make = fn() -> Box<dyn Dialect>;
+
 struct Run {
+    make: Make,
     session: Session,
     ledger: Ledger,
     now: Instant,
@@ -57,12 +67,12 @@ struct Run {
 }
 
 impl Run {
-    fn new() -> Self {
+    fn new(make: Make) -> Self {
         let now = Instant::now();
         let mut ledger = Ledger::default();
-        let session = start(1, now, &mut ledger);
+        let session = Session::start(1, 0, make(), now, &mut ledger);
         let (jobs, settled) = (Vec::new(), BTreeMap::new());
-        let mut run = Self { session, ledger, now, jobs, hits: 0, last: None, settled, closed: false };
+        let mut run = Self { make, session, ledger, now, jobs, hits: 0, last: None, settled, closed: false };
         run.drain();
         run
     }
@@ -110,7 +120,7 @@ impl Run {
         self.session.end(self.now, &mut self.ledger);
         self.drain();
         assert_eq!(self.session.pending(), 0);
-        self.session = start(self.session.id() + 1, self.now, &mut self.ledger);
+        self.session = Session::start(self.session.id() + 1, 0, (self.make)(), self.now, &mut self.ledger);
         self.closed = false;
         self.drain();
     }
@@ -145,8 +155,8 @@ impl Run {
     }
 }
 
-fn start(id: u32, now: Instant, ledger: &mut Ledger) -> Session {
-    let config = MoneroConfig {
+fn monero() -> Box<dyn Dialect> {
+    Box::new(Monero::new(MoneroConfig {
         login: "w".into(),
         pass: "x".into(),
         rig_id: None,
@@ -154,6 +164,17 @@ fn start(id: u32, now: Instant, ledger: &mut Ledger) -> Session {
         algorithm: &registry::RANDOMX,
         nicehash: None,
         keepalive: true,
-    };
-    Session::start(id, 0, Box::new(Monero::new(config)), now, ledger)
+    }))
+}
+
+fn bitcoin() -> Box<dyn Dialect> {
+    Box::new(Bitcoin::new(BitcoinConfig {
+        user: "w".into(),
+        pass: "x".into(),
+        agent: "a".into(),
+        algorithm: &registry::SHA256D,
+        options: BitcoinOptions::default(),
+        extranonce_subscribe: true,
+        seed: 1,
+    }))
 }
