@@ -6,10 +6,8 @@ use serde::Serialize;
 
 use super::table::table;
 use crate::cli::Context;
+use crate::devices::kinds;
 use crate::exit::Exit;
-
-/// Kinds of devices that this version has.
-const DEVICES: &[&str] = &["cpu"];
 
 #[derive(Serialize)]
 struct Row {
@@ -17,7 +15,9 @@ struct Row {
     aliases: &'static [&'static str],
     wire_names: &'static [&'static str],
     coins: &'static [&'static str],
-    devices: &'static [&'static str],
+    devices: Vec<&'static str>,
+    /// CPU kernels, best first.
+    kernels: Vec<&'static str>,
 }
 
 /// Prints the algorithms.
@@ -28,13 +28,14 @@ pub(super) fn run(context: &Context<'_>) -> Exit {
             aliases: known.aliases,
             wire_names: known.wire_names,
             coins: known.coins,
-            devices: DEVICES,
+            devices: kinds(known),
+            kernels: known.kernels.iter().map(|kernel| kernel.name).collect(),
         });
         return context.print_json(&rows.collect::<Vec<_>>());
     }
     let heading = ["ALGORITHM", "DEVICES", "ALSO WRITTEN", "COINS"].map(str::to_owned);
     let row = |known: &&Algorithm| {
-        [known.name.to_owned(), DEVICES.join(", "), known.aliases.join(", "), known.coins.join(", ")]
+        [known.name.to_owned(), kinds(known).join(", "), known.aliases.join(", "), known.coins.join(", ")]
     };
     let rows: Vec<_> = std::iter::once(heading).chain(ALGORITHMS.iter().map(row)).collect();
     context.print(&table(&rows))

@@ -16,7 +16,7 @@ use std::time::Duration;
 use rminer_algos::{Hash, Reference, Target, Unavailable, Work};
 use thiserror::Error;
 
-pub use self::open::{Chosen, LeftOut, Setup, chooses_a_cpu, open};
+pub use self::open::{Chosen, LeftOut, Setup, chooses_a_cpu, kinds, open};
 use crate::problem::Problem;
 
 /// Why a device stopped.

@@ -85,6 +85,12 @@ pub fn chooses_a_cpu(selection: &DeviceSelection) -> bool {
     (0..=u8::MAX).any(|number| selection.includes_cpu(number.into()))
 }
 
+/// Kinds of devices that can compute an algorithm.
+pub fn kinds(algorithm: &Algorithm) -> Vec<&'static str> {
+    let cpu = cpu::can_compute(algorithm).then_some("cpu");
+    cpu.into_iter().collect()
+}
+
 fn add_gpus(_setup: &mut Setup, _settings: &Settings, _notices: &NoticeSink) {}
 
 fn add_cpus(setup: &mut Setup, settings: &Settings, notices: &NoticeSink) -> Result<(), DeviceError> {

@@ -40,11 +40,16 @@ pub fn open(
     if !algorithm.kernels.is_empty() {
         return kernel::open(algorithm, settings, notices);
     }
-    if *algorithm != RANDOMX {
+    if !can_compute(algorithm) {
         return Err(DeviceError::Unsupported(format!("{} is not computed on processors", algorithm.name)));
     }
     let randomx::RandomxSetup { sources, topology, plan, engine, .. } = randomx::open(settings, notices)?;
     Ok(CpuSetup { sources, topology, plan, engine })
+}
+
+/// Whether a processor can compute it at all.
+pub fn can_compute(algorithm: &Algorithm) -> bool {
+    !algorithm.kernels.is_empty() || *algorithm == RANDOMX
 }
 
 /// Puts the calling thread on its processing unit and behind everything interactive.

@@ -38,6 +38,20 @@ pub struct Plan {
     pub automatic: usize,
 }
 
+impl Plan {
+    /// The threads of each memory node: a processor is one device for each, whatever it mines.
+    pub fn by_node(&self) -> Vec<(u32, Vec<PlannedThread>)> {
+        let mut nodes: Vec<(u32, Vec<PlannedThread>)> = Vec::new();
+        for thread in &self.threads {
+            match nodes.iter_mut().find(|(node, _)| *node == thread.node) {
+                Some((_, threads)) => threads.push(*thread),
+                None => nodes.push((thread.node, vec![*thread])),
+            }
+        }
+        nodes
+    }
+}
+
 /// What a user asked for that this machine cannot do.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PlanError {
@@ -270,6 +284,17 @@ mod tests {
         assert_eq!(fault(Some(0), None), PlanError::Zero);
         assert_eq!(fault(None, Some(&[])), PlanError::Zero);
         assert_eq!(fault(None, Some(&[9])), PlanError::NoSuchUnit { pu: 9, usable: "0-7".into() });
+    }
+
+    #[test]
+    fn threads_of_a_node_are_together() {
+        let cores = [0, 1, 0, 1].into_iter().zip(0..);
+        let cores = cores.map(|(node, pu)| core(&[pu], node, None, None, CoreKind::Performance)).collect();
+        let nodes = plan(&topology(cores, &[], &[]), Some(3), None, 10).unwrap().by_node();
+        let of_node = |(node, threads): &(u32, Vec<PlannedThread>)| {
+            (*node, threads.iter().map(|thread| thread.pu).collect::<Vec<_>>())
+        };
+        assert_eq!(nodes.iter().map(of_node).collect::<Vec<_>>(), [(0, vec![0, 2]), (1, vec![1])]);
     }
 
     #[test]

@@ -25,15 +25,17 @@ pub(super) fn open(
     let plan = plan::for_settings(&topology, settings, Needs::Registers)?;
     let backend = choose(algorithm, settings.kernel, notices)?;
     let mut sources: Vec<Arc<dyn DeviceSource>> = Vec::new();
-    for (worker, thread) in (0u16..).zip(&plan.threads) {
-        let info = DeviceInfo {
-            id: "cpu0".into(),
-            worker,
-            name: topology.model.clone(),
-            pinned_to: Some(thread.pu),
-        };
-        let (topology, notices) = (Arc::clone(&topology), Arc::clone(notices));
-        sources.push(Arc::new(KernelSource { info, algorithm, backend, topology, notices }));
+    for (number, (_, threads)) in plan.by_node().into_iter().enumerate() {
+        for (worker, thread) in (0u16..).zip(threads) {
+            let info = DeviceInfo {
+                id: format!("cpu{number}"),
+                worker,
+                name: topology.model.clone(),
+                pinned_to: Some(thread.pu),
+            };
+            let (topology, notices) = (Arc::clone(&topology), Arc::clone(notices));
+            sources.push(Arc::new(KernelSource { info, algorithm, backend, topology, notices }));
+        }
     }
     Ok(CpuSetup { sources, topology, plan, engine: backend.name.into() })
 }

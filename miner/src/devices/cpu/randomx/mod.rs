@@ -94,13 +94,7 @@ pub(crate) fn open(settings: &CpuSettings, notices: &NoticeSink) -> Result<Rando
 /// The planned threads by memory node. Where the memory does not suffice for a dataset on each node, all
 /// threads share one: far memory is slower than near memory, but much faster than none.
 fn nodes(plan: &Plan, notices: &NoticeSink) -> Vec<(Option<u32>, Vec<PlannedThread>)> {
-    let mut nodes: Vec<(Option<u32>, Vec<PlannedThread>)> = Vec::new();
-    for thread in &plan.threads {
-        match nodes.iter_mut().find(|(node, _)| *node == Some(thread.node)) {
-            Some((_, threads)) => threads.push(*thread),
-            None => nodes.push((Some(thread.node), vec![*thread])),
-        }
-    }
+    let nodes: Vec<_> = plan.by_node().into_iter().map(|(node, threads)| (Some(node), threads)).collect();
     let need = (DATASET_BYTES + CACHE_BYTES).saturating_mul(nodes.len() as u64);
     let available = huge_pages::available_bytes().map(|bytes| bytes + huge_pages::free_bytes());
     if nodes.len() > 1 && available.is_some_and(|available| available < need) {
