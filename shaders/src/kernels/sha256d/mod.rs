@@ -1,5 +1,6 @@
 //! SHA-256d: the readable kernel, and the generated ones in their shapes.
 
+pub mod calibration;
 mod search;
 
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use rminer_algos::sha256d::{INITIAL, ROUND};
 
 use crate::generator::{Evaluator, Value};
 
-type State = [Value; 8];
+pub(super) type State = [Value; 8];
 
 /// For each header (words as SHA-256 reads them, the nonce of no matter) the last word of its hash, cut to the bits
 /// of `mask`: zero for a candidate. The headers must agree from the 17th word on.
@@ -47,29 +47,34 @@ fn padded(words: &[Value], bits: u32) -> [Value; 16] {
 
 /// The compression function: each of `states` takes in the same block.
 fn compress(evaluator: &mut Evaluator, states: &[State], block: [Value; 16]) -> Vec<State> {
-    let mut schedule = block.to_vec();
-    for t in 16..64 {
-        let small0 = sigma(evaluator, schedule[t - 15], 7, 18, Last::Shift(3));
-        let small1 = sigma(evaluator, schedule[t - 2], 17, 19, Last::Shift(10));
-        schedule.push(evaluator.sum(&[small1, schedule[t - 7], small0, schedule[t - 16]]));
-    }
-    let shared = states.len() > 1;
     let mut after = states.to_vec();
-    for (word, constant) in schedule.into_iter().zip(ROUND) {
-        let constant = Value::Literal(constant);
-        // One addition for all states instead of one for each; with one state it is free to fold elsewhere.
-        let (word, constant) =
-            if shared { (evaluator.sum(&[word, constant]), Value::Literal(0)) } else { (word, constant) };
-        for state in &mut after {
-            round(evaluator, state, constant, word);
-        }
-    }
+    rounds(evaluator, &mut after, block, ROUND.len());
     for (after, before) in after.iter_mut().zip(states) {
         for (after, before) in after.iter_mut().zip(before) {
             *after = evaluator.sum(&[*before, *after]);
         }
     }
     after
+}
+
+/// The first `count` rounds of the compression function, on each of `states` with the same block.
+pub(super) fn rounds(evaluator: &mut Evaluator, states: &mut [State], block: [Value; 16], count: usize) {
+    let mut schedule = block.to_vec();
+    for t in 16..count {
+        let small0 = sigma(evaluator, schedule[t - 15], 7, 18, Last::Shift(3));
+        let small1 = sigma(evaluator, schedule[t - 2], 17, 19, Last::Shift(10));
+        schedule.push(evaluator.sum(&[small1, schedule[t - 7], small0, schedule[t - 16]]));
+    }
+    let shared = states.len() > 1;
+    for (word, constant) in schedule.into_iter().zip(ROUND) {
+        let constant = Value::Literal(constant);
+        // One addition for all states instead of one for each; with one state it is free to fold elsewhere.
+        let (word, constant) =
+            if shared { (evaluator.sum(&[word, constant]), Value::Literal(0)) } else { (word, constant) };
+        for state in states.iter_mut() {
+            round(evaluator, state, constant, word);
+        }
+    }
 }
 
 fn round(evaluator: &mut Evaluator, state: &mut State, constant: Value, word: Value) {
