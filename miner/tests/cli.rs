@@ -630,6 +630,37 @@ fn devices_lists_the_processor() {
 }
 
 #[test]
+fn the_start_names_devices_and_kernels() {
+    let args =
+        ["-a", "sha256d", "-o", "127.0.0.1:1", "-u", "demo", "--user-is-account", "-d", "cpu", "--dry-run"];
+    let outcome = rminer(&[&args[..], &["--cpu-kernel", "scalar"]].concat());
+    assert_eq!(outcome.code, Some(0), "{}", outcome.all());
+    let line = outcome.stdout.lines().find(|line| line.starts_with("  cpu0 ")).unwrap();
+    assert!(line.ends_with("scalar"), "{}", outcome.stdout);
+    let outcome = rminer(&[&args[..], &["--cpu-kernel", "scalar", "--json", "-t", "1"]].concat());
+    let start: Value = serde_json::from_str(outcome.stdout.lines().next().unwrap()).unwrap();
+    let device = &start["devices"][0];
+    assert_eq!((device["device"].as_str(), device["engine"].as_str()), (Some("cpu0"), Some("scalar")));
+    assert_eq!((device["workers"].as_u64(), start["left_out"].as_array().map(Vec::len)), (Some(1), Some(0)));
+    let outcome = rminer(&[&args[..], &["--cpu-kernel", "abacus"]].concat());
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.stderr.contains("scalar"), "{}", outcome.stderr);
+}
+
+#[test]
+fn devices_say_more_when_asked() {
+    let outcome = rminer(&["devices", "-v"]);
+    for word in ["packages", "sha256d scalar: ", "chosen"] {
+        assert!(outcome.stdout.contains(word), "{}", outcome.stdout);
+    }
+    let rows: Value = serde_json::from_str(&rminer(&["devices", "--json"]).stdout).unwrap();
+    let algorithms = rows[0]["algorithms"].as_array().unwrap();
+    let mined: Vec<_> = algorithms.iter().map(|row| row["algo"].as_str().unwrap()).collect();
+    assert_eq!(mined, ["sha256d", "randomx"]);
+    assert!(algorithms.iter().all(|row| row["engine"] != "" && row["reason"] == ""), "{rows}");
+}
+
+#[test]
 fn devices_of_other_machines() {
     let machine = ("HWLOC_SYNTHETIC", "pack:2 l3:2(size=8388608) core:4 pu:2");
     let rows: Value = serde_json::from_str(&rminer_with(&["devices", "--json"], &[machine]).stdout).unwrap();

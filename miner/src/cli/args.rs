@@ -32,7 +32,7 @@ Run `rminer help COMMAND` for a command, `rminer --help` for more on every optio
 #[command(
     name = "rminer",
     version,
-    about = "Mine with CPUs, measure what they can do, without fee",
+    about = "Mine with CPUs and GPUs, measure what they can do, without fee",
     override_usage = USAGE,
     after_help = AFTER_HELP
 )]
@@ -88,9 +88,9 @@ pub enum Command {
         #[arg(long, value_name = "ADDRESS:PORT")]
         serve: Option<SocketAddr>,
     },
-    /// Measure the hashrate, without a pool
+    /// Measure every device with every algorithm, without a pool
     Bench(BenchArgs),
-    /// List devices and say whether each can mine
+    /// List devices, what each mines and how, and why others are left out; -v says more
     Devices,
     /// List algorithms, their spellings and their coins
     Algos,

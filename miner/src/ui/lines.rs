@@ -8,7 +8,7 @@ use rminer_stratum::{NotSent, Settled, Verdict};
 use super::Screen;
 use super::units::{count, duration, hashrate, percent};
 use crate::clock::local_time;
-use crate::devices::{DatasetReady, Notice, RandomxMemory};
+use crate::devices::{DatasetReady, DeviceError, Notice, RandomxMemory};
 use crate::engine::{CrewEvent, Happening, RareShares, Snapshot};
 use crate::problem::Problem;
 
@@ -126,6 +126,9 @@ impl Lines {
             CrewEvent::Ready(_) => return self.line(device, &format!("worker {worker} is ready")),
             CrewEvent::Lost(_, error, wait) => {
                 format!("{device} worker {worker}: {error}; starting it again in {}", duration(*wait))
+            }
+            CrewEvent::Benched(_, error @ DeviceError::Wrong(_)) => {
+                format!("{device} worker {worker}: {error}; it rests for an hour")
             }
             CrewEvent::Benched(_, error) => {
                 format!("{device} worker {worker}: {error}; lost three times, it rests for an hour")

@@ -36,11 +36,11 @@ impl CpuFacts {
     pub(super) fn text(&self) -> String {
         let memory = self.available_bytes.map_or_else(|| "memory unknown".into(), gib);
         format!(
-            "  {} cores with {} units in {} packages, {} MiB of L3, {memory} free\n  RandomX threads on units {}, \
+            "  packages {}, cores {}, units {}, {} MiB of L3, {memory} free\n  RandomX threads on units {}, \
              huge pages {} free of {}, {} wanted\n",
+            self.packages,
             self.cores,
             self.units,
-            self.packages,
             self.l3_bytes >> 20,
             plan::list(self.processors.iter().copied()),
             self.hugepages_free,
