@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rminer_algos::{Algorithm, NonceField, Reference, Target, Work, registry};
+use rminer_algos::{Algorithm, Reference, Target, Work};
 
 use crate::fault::Fault;
 use crate::part::is_candidate;
@@ -12,11 +12,9 @@ use crate::part::is_candidate;
 const COUNTERS: u64 = 4096;
 /// One in so many hashes wins.
 const WINNERS: u32 = 256;
-/// Versions are rolled in the bits that pools leave to miners, BIP 320.
-const VERSION_MASK: u32 = 0x1FFF_E000;
 /// Blobs that are tried until a winner stands where it is wanted. Each has one chance in [`WINNERS`]; not one in
 /// so many has the chance of 10^-13.
-const MAX_TRIES: u32 = 30 * WINNERS;
+const MAX_TRIES: u64 = 30 * WINNERS as u64;
 
 /// A search with all its winners.
 #[derive(Debug, Clone)]
@@ -58,21 +56,27 @@ impl Case {
 /// The searches for an algorithm: winners at the first and the last counter and on both sides of the step from
 /// one version and nonce 2^32 - 1 to the next version and nonce 0, with and without versions to roll.
 pub(crate) fn cases(algorithm: &Algorithm, reference: &mut dyn Reference) -> Result<Vec<Case>, Fault> {
-    let rolled = sample(algorithm, 0, VERSION_MASK)?;
-    let group = 1u64 << (u32::from(rolled.nonce_field().free_bits) + rolled.lane_bits());
-    let (last, plain_last) = (rolled.last_counter(), sample(algorithm, 0, 0)?.last_counter());
+    let (sample_rolled, sample_plain) = (sample(algorithm, 0, true)?, sample(algorithm, 0, false)?);
+    let group =
+        1u64 << (u32::from(sample_rolled.nonce_field().free_bits) + sample_rolled.lane_bits()).min(62);
+    // The very last counter of 64 bits is never handed out.
+    let end = sample_rolled.last_counter().saturating_add(1);
+    let plain_end = sample_plain.last_counter().saturating_add(1);
     let half = COUNTERS / 2;
-    [
-        ("first", VERSION_MASK, 0..COUNTERS, 0),
-        ("last", VERSION_MASK, last + 1 - COUNTERS..last + 1, last),
-        ("before 2^32", VERSION_MASK, group - half..group + half, group - 1),
-        ("after 2^32", VERSION_MASK, group - half..group + half, group),
-        ("first of one version", 0, 0..COUNTERS, 0),
-        ("last of one version", 0, plain_last + 1 - COUNTERS..plain_last + 1, plain_last),
-    ]
-    .into_iter()
-    .map(|(name, mask, counters, winner)| case(algorithm, reference, name, mask, counters, winner))
-    .collect()
+    let across = group - half..group.saturating_add(half);
+    let places = [
+        ("first of all versions", true, 0..COUNTERS, 0),
+        ("last of all versions", true, end - COUNTERS..end, end - 1),
+        ("before the step to the next version", true, across.clone(), group - 1),
+        ("after the step to the next version", true, across, group),
+        ("first of one version", false, 0..COUNTERS, 0),
+        ("last of one version", false, plain_end - COUNTERS..plain_end, plain_end - 1),
+    ];
+    let rolls = sample_rolled.version_mask() != 0;
+    let places = places.into_iter().filter(|(_, rolled, ..)| rolls || !rolled);
+    places
+        .map(|(name, rolled, counters, winner)| case(algorithm, reference, name, rolled, counters, winner))
+        .collect()
 }
 
 /// Work that hardly any hash meets, to measure with.
@@ -80,14 +84,14 @@ pub(crate) fn idle_work(algorithm: &Algorithm, rolled: bool) -> Result<(Arc<Work
     let mut target = [0; 32];
     target[0] = 1;
     let target = Target::from_le_bytes(target).unwrap_or(Target::MAX);
-    Ok((Arc::new(sample(algorithm, 1, if rolled { VERSION_MASK } else { 0 })?), target))
+    Ok((Arc::new(sample(algorithm, 1, rolled)?), target))
 }
 
 fn case(
     algorithm: &Algorithm,
     reference: &mut dyn Reference,
     name: &'static str,
-    mask: u32,
+    rolled: bool,
     counters: Range<u64>,
     winner: u64,
 ) -> Result<Case, Fault> {
@@ -99,7 +103,7 @@ fn case(
         Ok(target.is_met_by(&hash))
     };
     for seed in 0..MAX_TRIES {
-        let work = sample(algorithm, seed, mask)?;
+        let work = sample(algorithm, seed, rolled)?;
         if !wins(&work, winner)? {
             continue;
         }
@@ -114,24 +118,18 @@ fn case(
     Err(Fault::Lost("no work with a winner in its place was found".into()))
 }
 
-/// Some work of the algorithm's shape.
-fn sample(algorithm: &Algorithm, seed: u32, mask: u32) -> Result<Work, Fault> {
-    let unknown = || Fault::Refused(format!("there are no kernels for {}", algorithm.name));
-    if *algorithm != registry::SHA256D {
-        return Err(unknown());
-    }
-    // Any bytes will do; these are no constant, so that kernels cannot be right by chance.
-    let mut blob: Vec<u8> = (0..80u8).map(|place| place.wrapping_mul(73).wrapping_add(41)).collect();
-    if let Some(bytes) = blob.get_mut(64..68) {
-        bytes.copy_from_slice(&seed.wrapping_mul(0x9E37_79B9).to_le_bytes());
-    }
-    let nonce = NonceField { offset: 76, len: 4, fixed: 0, free_bits: 32 };
-    let work = Work::new(&blob, nonce, None).and_then(|work| work.with_version_mask(mask));
+/// Work of the algorithm's shape, with its versions to roll or with one version only.
+fn sample(algorithm: &Algorithm, seed: u64, rolled: bool) -> Result<Work, Fault> {
+    let work = (algorithm.sample)(seed).and_then(|work| {
+        if rolled { Ok(work) } else { Work::new(work.blob(), work.nonce_field(), work.seed().copied()) }
+    });
     work.map_err(|error| Fault::Refused(error.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
+    use rminer_algos::registry;
+
     use super::*;
 
     #[test]
@@ -157,10 +155,5 @@ mod tests {
         assert_eq!(cases[0].winners[0], 0);
         assert_eq!(cases[1].winners.last(), Some(&cases[1].work.last_counter()));
         assert!(cases[2].winners.contains(&((1 << 34) - 1)) && cases[3].winners.contains(&(1 << 34)));
-    }
-
-    #[test]
-    fn algorithms_without_kernels_are_refused() {
-        assert!(matches!(idle_work(&registry::RANDOMX, false), Err(Fault::Refused(_))));
     }
 }

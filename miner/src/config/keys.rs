@@ -36,6 +36,7 @@ pub enum Setting {
     HugePages,
     RandomxMode,
     CpuKernel,
+    GpuKernel,
     Ui,
     StatsInterval,
     LogFile,
@@ -411,7 +412,8 @@ pub const KEYS: &[Key] = &[
         .short('d')
         .value("LIST")
         .file("devices", Form::Text)
-        .default("auto"),
+        .default("auto")
+        .more("`software` adds Vulkan drivers that compute on the CPU: slow, for trying things out."),
     Key::new(Setting::Threads, Group::Device, "threads", "CPU threads")
         .short('t')
         .aliases(&["cpu-threads"])
@@ -450,6 +452,14 @@ pub const KEYS: &[Key] = &[
         .file("cpu.kernel", Form::Text)
         .default("auto")
         .more("auto: the fastest that this processor has and that passes its self-test. RandomX has one only."),
+    Key::new(Setting::GpuKernel, Group::Device, "gpu-kernel", "Kernel that hashes on GPUs")
+        .value("NAME")
+        .file("gpu.kernel", Form::Text)
+        .default("auto")
+        .more(
+            "auto: the fastest by a measurement of two seconds, which is remembered for this card and driver; \
+             `rminer devices -v` shows it.",
+        ),
     Key::new(Setting::Ui, Group::Watching, "ui", "What to print while mining")
         .value("KIND")
         .words(&["lines", "json", "quiet"])

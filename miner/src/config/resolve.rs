@@ -3,7 +3,9 @@
 use super::keys::{Key, Setting};
 use super::pools;
 use super::raw::{Given, Layers, Origin};
-use super::resolved::{CpuSettings, HugePages, LogFormat, LogSettings, RandomxMode, Settings, UiKind, When};
+use super::resolved::{
+    CpuSettings, GpuSettings, HugePages, LogFormat, LogSettings, RandomxMode, Settings, UiKind, When,
+};
 use super::values::{self, Fault, Threads};
 use crate::problem::Problem;
 
@@ -68,6 +70,9 @@ pub fn resolve(layers: &Layers, need: Pools, globals: Globals) -> Result<Resolut
     };
     let devices = resolver.take(Setting::Devices, values::devices).unwrap_or_default();
     let cpu = resolver.cpu();
+    let gpu = GpuSettings {
+        kernel: resolver.take(Setting::GpuKernel, |text| values::gpu_kernel(algorithm, text)).flatten(),
+    };
     let ui = [("lines", UiKind::Lines), ("json", UiKind::Json), ("quiet", UiKind::Quiet)];
     let ui = resolver.take(Setting::Ui, |text| values::word(text, &ui));
     let ui = ui.unwrap_or(if globals.json { UiKind::Json } else { UiKind::Lines });
@@ -93,6 +98,7 @@ pub fn resolve(layers: &Layers, need: Pools, globals: Globals) -> Result<Resolut
         pools,
         devices,
         cpu,
+        gpu,
         ui,
         color: globals.color,
         stats_interval: stats_interval.unwrap_or(minute),

@@ -24,6 +24,8 @@ pub struct Settings {
     pub devices: DeviceSelection,
     /// How to use the processor.
     pub cpu: CpuSettings,
+    /// How to use graphics cards.
+    pub gpu: GpuSettings,
     /// What is shown while mining.
     pub ui: UiKind,
     /// Whether to colour what is shown.
@@ -76,6 +78,13 @@ impl Default for CpuSettings {
     }
 }
 
+/// How to use graphics cards.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GpuSettings {
+    /// Kernel by name; `None` takes the fastest.
+    pub kernel: Option<String>,
+}
+
 /// Which memory pages RandomX asks for. Only [`HugePages::On`] refuses to do without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HugePages {
@@ -115,7 +124,7 @@ pub enum DeviceSelection {
 /// A device or a kind of devices, as in `--devices cpu,gpu1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DevicePattern {
-    /// Whatever can hash at all.
+    /// Whatever can hash at all and is no [`DevicePattern::Software`].
     All,
     /// All processors.
     Cpus,
@@ -125,6 +134,8 @@ pub enum DevicePattern {
     Cpu(u16),
     /// `gpu0`, …
     Gpu(u16),
+    /// Vulkan drivers that compute on the processor.
+    Software,
 }
 
 impl DeviceSelection {
@@ -137,6 +148,11 @@ impl DeviceSelection {
                 patterns.iter().any(|pattern| matches!(pattern, All | Cpus) || *pattern == Cpu(number))
             }
         }
+    }
+
+    /// Whether adapters that compute on the processor are to be used.
+    pub fn includes_software(&self) -> bool {
+        matches!(self, Self::Only(patterns) if patterns.contains(&DevicePattern::Software))
     }
 
     /// Whether the GPU of this number (`gpu0` is 0) is to be used.
@@ -208,5 +224,7 @@ mod tests {
         let all = DeviceSelection::Only(vec![DevicePattern::All]);
         assert!(all.includes_cpu(0) && all.includes_gpu(0));
         assert!(!DeviceSelection::Only(vec![DevicePattern::Cpus]).includes_gpu(0));
+        assert!(!all.includes_software() && !DeviceSelection::Auto.includes_software());
+        assert!(DeviceSelection::Only(vec![DevicePattern::Software]).includes_software());
     }
 }

@@ -160,6 +160,24 @@ pub(super) fn cpu_kernel(text: &str) -> Result<Option<&'static str>, Fault> {
     word(text, &words)
 }
 
+/// A kernel of the algorithm; `None` for `auto`.
+pub(super) fn gpu_kernel(algorithm: &Algorithm, text: &str) -> Result<Option<String>, Fault> {
+    let name = text.trim().to_ascii_lowercase();
+    if name == "auto" {
+        return Ok(None);
+    }
+    let kernels = rminer_shaders::variants(algorithm.name);
+    if kernels.is_empty() {
+        return fault(
+            format!("is for GPUs, which do not mine {}", algorithm.name),
+            "leave it out, or choose another algorithm",
+        );
+    }
+    let mut words: Vec<(&str, &str)> = vec![("auto", "auto")];
+    words.extend(kernels.iter().map(|kernel| (kernel.name.as_str(), kernel.name.as_str())));
+    word(&name, &words).map(|name| Some(name.to_owned()))
+}
+
 /// 1 to 10.
 pub(super) fn intensity(text: &str) -> Result<u8, Fault> {
     match text.trim().parse::<u8>() {
@@ -229,7 +247,7 @@ pub(super) fn devices(text: &str) -> Result<DeviceSelection, Fault> {
     if text.trim().eq_ignore_ascii_case("auto") {
         return Ok(DeviceSelection::Auto);
     }
-    let help = "write cpu, gpu, all, or ids such as cpu0,gpu1; `rminer devices` lists them";
+    let help = "write cpu, gpu, all, software, or ids such as cpu0,gpu1; `rminer devices` lists them";
     let mut patterns = Vec::new();
     for part in text.split(',') {
         let part = part.trim().to_ascii_lowercase();
@@ -239,6 +257,7 @@ pub(super) fn devices(text: &str) -> Result<DeviceSelection, Fault> {
             "all" => Some(DevicePattern::All),
             "cpu" => Some(DevicePattern::Cpus),
             "gpu" => Some(DevicePattern::Gpus),
+            "software" => Some(DevicePattern::Software),
             id => match (id.strip_prefix("cpu"), id.strip_prefix("gpu")) {
                 (Some(digits), _) => number(digits).map(DevicePattern::Cpu),
                 (_, Some(digits)) => number(digits).map(DevicePattern::Gpu),
@@ -324,12 +343,23 @@ mod tests {
 
     #[test]
     fn devices_are_ids_and_kinds() {
-        use DevicePattern::{Cpu, Gpus};
+        use DevicePattern::{Cpu, Cpus, Gpus, Software};
         assert_eq!(devices("cpu0, GPU,cpu0"), Ok(DeviceSelection::Only(vec![Cpu(0), Gpus])));
         assert_eq!(devices("auto"), Ok(DeviceSelection::Auto));
+        assert_eq!(devices("cpu,software"), Ok(DeviceSelection::Only(vec![Cpus, Software])));
         for wrong in ["", "0,1", "cpu0,", "cpu+1", "fpga", "cpu99999"] {
             assert!(devices(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn gpu_kernels_belong_to_an_algorithm() {
+        assert_eq!(gpu_kernel(&registry::SHA256D, "Auto"), Ok(None));
+        let names: Vec<String> =
+            rminer_shaders::variants("sha256d").into_iter().map(|kernel| kernel.name).collect();
+        assert_eq!(gpu_kernel(&registry::SHA256D, &names[0]), Ok(Some(names[0].clone())));
+        assert!(gpu_kernel(&registry::SHA256D, "referense").unwrap_err().help.contains("`reference`"));
+        assert!(gpu_kernel(&registry::RANDOMX, "reference").unwrap_err().why.contains("randomx"));
     }
 
     #[test]

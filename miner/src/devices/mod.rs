@@ -2,6 +2,7 @@
 
 pub mod affinity;
 pub mod cpu;
+pub mod gpu;
 mod open;
 pub(crate) mod os;
 pub mod planted;
@@ -9,9 +10,9 @@ pub mod sim;
 pub mod topology;
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rminer_algos::{Hash, Reference, Target, Unavailable, Work};
 use thiserror::Error;
@@ -40,18 +41,32 @@ pub enum DeviceError {
 }
 
 /// Counts up whenever running devices should look at their mailbox.
-#[derive(Debug, Clone, Default)]
-pub struct Generation(Arc<AtomicU64>);
+#[derive(Debug, Clone)]
+pub struct Generation {
+    number: Arc<AtomicU64>,
+    began: Arc<Mutex<Instant>>,
+}
+
+impl Default for Generation {
+    fn default() -> Self {
+        Self { number: Arc::default(), began: Arc::new(Mutex::new(Instant::now())) }
+    }
+}
 
 impl Generation {
     /// Interrupts every device that took its [`Interrupt`] before this call.
     pub fn advance(&self) {
-        self.0.fetch_add(1, Ordering::Release);
+        *self.began.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.number.fetch_add(1, Ordering::Release);
     }
 
     /// An interrupt that is set by the next [`Generation::advance`].
     pub fn interrupt(&self) -> Interrupt {
-        Interrupt { generation: Arc::clone(&self.0), seen: self.0.load(Ordering::Acquire) }
+        Interrupt {
+            seen: self.number.load(Ordering::Acquire),
+            began: *self.began.lock().unwrap_or_else(PoisonError::into_inner),
+            generation: Arc::clone(&self.number),
+        }
     }
 }
 
@@ -60,12 +75,18 @@ impl Generation {
 pub struct Interrupt {
     generation: Arc<AtomicU64>,
     seen: u64,
+    began: Instant,
 }
 
 impl Interrupt {
     /// Whether newer work waits; cheap enough for every RandomX hash.
     pub fn is_set(&self) -> bool {
         self.generation.load(Ordering::Relaxed) != self.seen
+    }
+
+    /// When the work that it comes with was there: the time of the [`Generation::advance`] before it was taken.
+    pub fn began(&self) -> Instant {
+        self.began
     }
 }
 

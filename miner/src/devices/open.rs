@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rminer_algos::Algorithm;
 
-use super::{DeviceError, DeviceSource, Notice, NoticeSink, cpu};
+use super::{DeviceError, DeviceSource, Notice, NoticeSink, cpu, gpu};
 use crate::config::{DeviceSelection, Settings};
 use crate::exit::Exit;
 use crate::problem::Problem;
@@ -53,7 +53,7 @@ pub struct LeftOut {
 pub fn open(settings: &Settings, notices: &NoticeSink) -> Result<Setup, (Problem, Exit)> {
     let mut setup = Setup::default();
     let auto = settings.devices == DeviceSelection::Auto;
-    add_gpus(&mut setup, settings, notices);
+    add_gpus(&mut setup, settings);
     if auto && !setup.sources.is_empty() {
         return Ok(setup);
     }
@@ -88,10 +88,17 @@ pub fn chooses_a_cpu(selection: &DeviceSelection) -> bool {
 /// Kinds of devices that can compute an algorithm.
 pub fn kinds(algorithm: &Algorithm) -> Vec<&'static str> {
     let cpu = cpu::can_compute(algorithm).then_some("cpu");
-    cpu.into_iter().collect()
+    let gpu = gpu::can_compute(algorithm).then_some("gpu");
+    gpu.into_iter().chain(cpu).collect()
 }
 
-fn add_gpus(_setup: &mut Setup, _settings: &Settings, _notices: &NoticeSink) {}
+fn add_gpus(setup: &mut Setup, settings: &Settings) {
+    let state_folder = settings.state_folder.as_deref();
+    let opened = gpu::open(settings.algorithm, &settings.gpu, &settings.devices, state_folder);
+    setup.sources.extend(opened.sources);
+    setup.chosen.extend(opened.chosen);
+    setup.left_out.extend(opened.left_out);
+}
 
 fn add_cpus(setup: &mut Setup, settings: &Settings, notices: &NoticeSink) -> Result<(), DeviceError> {
     let opened = cpu::open(settings.algorithm, &settings.cpu, notices)?;
