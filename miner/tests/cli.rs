@@ -111,7 +111,7 @@ fn a_pasted_xmrig_line_is_understood() {
 fn flags_that_must_not_be_dropped_are_refused() {
     refused(&["-B"], &["flag-refused", "--background", "does not hide"]);
     refused(&["--bench", "1M"], &["rminer bench"]);
-    refused(&["--no-cpu"], &["mines on the CPU only"]);
+    refused(&["--no-cpu"], &["--devices gpu"]);
     refused(&["--self-select", "127.0.0.1:1"], &["not in this version"]);
     refused(&["--spend-secret-key", "aa"], &["never takes the key of a wallet"]);
 }

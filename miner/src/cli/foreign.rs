@@ -50,7 +50,7 @@ use Takes::{Nothing as Bare, Perhaps, Value};
 
 const NO_FEE: Means = Nothing("rminer takes no fee");
 const NO_API: Means = Later("an HTTP interface");
-const NO_GPU: Means = Later("mining on GPUs");
+const NO_GPU: Means = Nothing("GPUs are used through Vulkan, Metal or DX12; `--devices` chooses among them");
 const NO_PAUSE: Means = Later("pausing by itself");
 const NO_BENCH_HERE: Means = Refused("use `rminer bench`");
 const ONE_ALGORITHM: Means = Nothing("rminer mines one algorithm at a time");
@@ -90,7 +90,7 @@ const FOREIGN: &[Foreign] = &[
     flag("cpu-max-threads-hint", Value, Becomes(Setting::Intensity, tenths)),
     flag("cpu-memory-pool", Value, Nothing("memory is asked for once, at the start")),
     flag("cpu-no-yield", Bare, Nothing("mining threads always have low priority")),
-    flag("no-cpu", Bare, Refused("this version mines on the CPU only")),
+    flag("no-cpu", Bare, Refused("`--devices gpu` mines on GPUs only")),
     flag("asm", Value, Nothing("the fastest code for this processor is taken")),
     flag("av", Value, Nothing("the fastest code for this processor is taken")),
     flag("argon2-impl", Value, Nothing("it is for another algorithm")),
@@ -111,7 +111,7 @@ const FOREIGN: &[Foreign] = &[
     flag("cuda-bfactor-hint", Value, NO_GPU),
     flag("cuda-bsleep-hint", Value, NO_GPU),
     flag("no-nvml", Bare, NO_GPU),
-    flag("disable-gpu", Bare, Nothing("this version mines on the CPU only")),
+    flag("disable-gpu", Bare, Refused("`--devices cpu` mines on the CPU only")),
     // Watching.
     short('S', "syslog", Bare, Nothing("the log goes to standard error, where systemd picks it up")),
     flag("no-color", Bare, Nothing("")),

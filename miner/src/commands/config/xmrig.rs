@@ -158,7 +158,7 @@ impl Translation {
 
     fn cpu(&mut self, mut cpu: Map<String, Value>) {
         if take_bool(&mut cpu, "enabled") == Some(false) {
-            self.losses.push("cpu.enabled = false, since this version mines on the CPU only".into());
+            self.losses.push("cpu.enabled = false; `devices = \"gpu\"` mines on GPUs only".into());
         }
         if take_bool(&mut cpu, "huge-pages") == Some(false) {
             self.set(Setting::HugePages, "off");
