@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # setup.sh build [test]
-# Installs the system packages that are missing: those to build with, and those that tests drive.
+# Installs the system packages that are missing: those to build with, and those that tests drive. For the tests also the
+# two Bitcoin nodes that come from npm and PyPI (20 and 170 MB; see FIXTURE_HOME in fixtures/lib.sh).
 # With no apt it says what to install. Does nothing when all is there.
 set -euo pipefail
 
@@ -25,6 +26,16 @@ for group in "$@"; do
     esac
 done
 
+# What tests drive and no package of the system has: installed once, and found again after.
+nodes() {
+    case " $* " in *" test "*)
+        local fixtures
+        fixtures=$(dirname "$0")/../fixtures
+        "$fixtures/bcoin.sh" install
+        "$fixtures/bsv.sh" install ;;
+    esac
+}
+
 if ! command -v apt-get >/dev/null; then
     # Other systems: look for what the packages bring and name what is not there.
     missing=""
@@ -33,7 +44,7 @@ if ! command -v apt-get >/dev/null; then
     pkg-config --exists hwloc 2>/dev/null || missing="$missing hwloc-with-headers pkg-config"
     case " $* " in *" test "*)
         command -v monerod >/dev/null || missing="$missing monerod"
-        for tool in stunnel microsocks haproxy socat openssl ss curl jq unshare; do
+        for tool in stunnel microsocks haproxy socat openssl ss curl jq unshare node npm python3; do
             command -v "$tool" >/dev/null || missing="$missing $tool"
         done ;;
     esac
@@ -41,6 +52,7 @@ if ! command -v apt-get >/dev/null; then
         echo "There is no apt-get here. Please install with your system's package manager:$missing" >&2
         exit 1
     fi
+    nodes "$@"
     exit 0
 fi
 
@@ -48,14 +60,15 @@ missing=""
 for package in $wanted; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
 done
-[ -n "$missing" ] || exit 0
-
-root=""
-if [ "$(id -u)" != 0 ]; then
-    command -v sudo >/dev/null || { echo "As root, run: apt-get install$missing" >&2; exit 1; }
-    root="sudo"
+if [ -n "$missing" ]; then
+    root=""
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || { echo "As root, run: apt-get install$missing" >&2; exit 1; }
+        root="sudo"
+    fi
+    echo "Installing system packages:$missing"
+    $root apt-get update -q || echo "The package lists could not be updated; trying with those at hand." >&2
+    # shellcheck disable=SC2086
+    $root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
 fi
-echo "Installing system packages:$missing"
-$root apt-get update -q || echo "The package lists could not be updated; trying with those at hand." >&2
-# shellcheck disable=SC2086
-$root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+nodes "$@"

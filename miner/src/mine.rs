@@ -1,15 +1,20 @@
 //! From settings to a running miner.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rminer_algos::encode_hex;
+use rminer_stratum::Protocol;
+use rminer_stratum::address::Payout;
 use rminer_stratum::client::{Client, ClientOptions, Direction};
 use rminer_stratum::connect::DialOptions;
 use rminer_stratum::text::{clean, clean_bytes};
 use rminer_stratum::tls::FilePins;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -162,6 +167,7 @@ fn banner(settings: &Settings, setup: &Setup, pools: &[String]) {
             "algorithm": settings.algorithm.name,
             "pools": pools,
             "users": settings.pools.iter().map(|pool| shorten(&pool.credentials.user)).collect::<Vec<_>>(),
+            "payouts": payouts(settings),
             "devices": setup.chosen.iter().map(device_fields).collect::<Vec<_>>(),
             "left_out": setup.left_out.iter().map(left_out_fields).collect::<Vec<_>>(),
         });
@@ -179,6 +185,9 @@ fn banner(settings: &Settings, setup: &Setup, pools: &[String]) {
         let role = if number == 0 { "" } else { "   fall-back" };
         say!("  pool {:<3} {name}   {}{role}", number + 1, shorten(&pool.credentials.user));
     }
+    for payout in payouts(settings) {
+        say!("  pays     {} by the script {}", payout.address, payout.script);
+    }
     say!("  stop     Ctrl-C");
 }
 
@@ -188,6 +197,24 @@ fn device_fields(device: &Chosen) -> Value {
 
 fn left_out_fields(device: &LeftOut) -> Value {
     json!({ "device": device.id, "name": device.name, "reason": device.reason, "help": device.help })
+}
+
+/// What solo blocks pay, in full: whoever looks at it should be able to compare every letter.
+fn payouts(settings: &Settings) -> Vec<Payouts> {
+    let solo = settings.pools.iter().filter(|pool| pool.url.protocol() == Protocol::Gbt);
+    let addresses: BTreeSet<&str> = solo.map(|pool| pool.credentials.user.as_str()).collect();
+    let read = |address: &&str| {
+        let script = encode_hex(&Payout::parse(address).ok()?.script);
+        Some(Payouts { address: clean(address), script })
+    };
+    addresses.iter().filter_map(read).collect()
+}
+
+/// An address and the script that pays it.
+#[derive(Serialize)]
+struct Payouts {
+    address: String,
+    script: String,
 }
 
 /// Wallets are public, but not everybody needs to read them over a shoulder.

@@ -20,6 +20,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
+use crate::address::AddressError;
 use crate::connect::{DialOptions, Dialer, Path, Route};
 use crate::dialect::{CloseReason, HttpFailure, HttpReply, HttpRequest};
 use crate::endpoint::{Host, PoolConfig, PoolConfigError, PoolUrl};
@@ -84,6 +85,9 @@ pub enum ClientError {
     /// A protocol that is known by name but not spoken yet.
     #[error("{0} is not in this version of rminer")]
     NotInThisVersion(&'static str),
+    /// Solo mining needs an address that a block can pay.
+    #[error("the payout address is none: {0}")]
+    Payout(AddressError),
     /// The system gives no random numbers.
     #[error("this system gives no random numbers")]
     NoRandom,

@@ -9,6 +9,8 @@ mod proxy;
 mod tls;
 mod url;
 
+use std::path::PathBuf;
+
 use rminer_algos::{Algorithm, Family};
 use secrecy::{ExposeSecret as _, SecretString};
 use thiserror::Error;
@@ -76,9 +78,11 @@ pub enum RedirectPolicy {
 pub struct PoolConfig {
     /// Address and protocol.
     pub url: PoolUrl,
-    /// What to say at login. Solo: `user` is the payout address, and the digest login of the node is
+    /// What to say at login. Solo: `user` is the payout address, and the login of the node is
     /// [`PoolUrl::login`].
     pub credentials: Credentials,
+    /// File in which a Bitcoin node writes its login at each start, read again whenever the node asks for one.
+    pub rpc_cookie: Option<PathBuf>,
     /// How the server proves who it is, where the transport is encrypted.
     pub tls: TlsPolicy,
     /// SOCKS5 proxy to go through; names are then resolved by the proxy.
@@ -113,6 +117,18 @@ pub enum PoolConfigError {
     /// Servers of Bitcoin's stratum read lines of 1 KiB, and a share carries the user.
     #[error("user and password are too long together for a Bitcoin pool")]
     LoginTooLong,
+    /// The login of a Bitcoin node for something else.
+    #[error("a node's cookie file is given, but {url} is no Bitcoin node")]
+    CookieWithoutNode {
+        /// The pool, redacted.
+        url: String,
+    },
+    /// Two logins for one node.
+    #[error("{url} holds a login, and a cookie file is given, too")]
+    TwoLogins {
+        /// The node, redacted.
+        url: String,
+    },
     /// A node of one family of coins and an algorithm of another.
     #[error("{url} is {node}, and {algorithm} is not mined there")]
     NodeOfAnotherFamily {
@@ -136,6 +152,10 @@ impl PoolConfigError {
             Self::TlsSettingWithoutTls { .. } => {
                 "write the pool as stratum+tls://HOST:PORT, or leave the TLS settings out"
             }
+            Self::CookieWithoutNode { .. } => {
+                "write the node as gbt+http://HOST:PORT, or leave the cookie file out"
+            }
+            Self::TwoLogins { .. } => "remove one of the two",
             Self::OnionWithoutProxy { .. } => "add a proxy such as socks5://127.0.0.1:9050",
         }
     }
@@ -147,6 +167,7 @@ impl PoolConfig {
         Self {
             url,
             credentials,
+            rpc_cookie: None,
             tls: TlsPolicy::Verify,
             proxy: None,
             keepalive: Toggle::Auto,
@@ -165,6 +186,15 @@ impl PoolConfig {
         }
         if self.proxy.is_none() && self.url.host().is_onion() {
             found.push(PoolConfigError::OnionWithoutProxy { host: self.url.host().to_string() });
+        }
+        match &self.rpc_cookie {
+            Some(_) if self.url.protocol() != Protocol::Gbt => {
+                found.push(PoolConfigError::CookieWithoutNode { url: self.url.to_string() });
+            }
+            Some(_) if self.url.login().is_some() => {
+                found.push(PoolConfigError::TwoLogins { url: self.url.to_string() });
+            }
+            _ => {}
         }
         found.extend(self.wrong_node());
         if self.algorithm.family == Family::Bitcoin && self.url.protocol() == Protocol::Stratum {

@@ -131,6 +131,11 @@ impl<'a> Fields<'a> {
         self.0.iter().rev().find(|(key, _)| key == name).and_then(|(_, raw)| present(raw))
     }
 
+    /// All values, in the order in which they were written.
+    pub fn values(&self) -> impl Iterator<Item = &'a RawValue> {
+        self.0.iter().map(|(_, raw)| *raw)
+    }
+
     /// The value of `name` as text, also when it is a number.
     pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name).and_then(text)

@@ -3,6 +3,7 @@
 //! The core is [`supervisor::Supervisor`]: it holds the list of pools, the sessions with them, and the ledger of
 //! shares. Bytes, time and closed connections go in; bytes to send, connections to make and events come out.
 
+pub mod address;
 pub mod backoff;
 #[doc(hidden)]
 pub mod bugs;

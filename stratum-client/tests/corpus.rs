@@ -5,16 +5,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rminer_algos::fuzz_target;
-use rminer_stratum::dialect::{bitcoin::fuzz_bitcoin, monero::fuzz_monero, monerod::fuzz_monerod};
+use rminer_stratum::dialect::{
+    bitcoin::fuzz_bitcoin, gbt::fuzz_gbt, monero::fuzz_monero, monerod::fuzz_monerod,
+};
 use rminer_stratum::envelope::fuzz_envelope;
 use rminer_stratum::line::fuzz_line;
 use rminer_stratum::session::fuzz_session;
 
 type Entry = fn(&[u8]);
 
-const TARGETS: [(&str, Entry); 7] = [
+const TARGETS: [(&str, Entry); 8] = [
     ("bitcoin", fuzz_bitcoin),
     ("envelope", fuzz_envelope),
+    ("gbt", fuzz_gbt),
     ("line", fuzz_line),
     ("monero", fuzz_monero),
     ("monerod", fuzz_monerod),

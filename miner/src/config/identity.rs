@@ -3,13 +3,16 @@
 //! Other miners have other letters for the same things (`-p` is the pool of one, `-w` the wallet of another),
 //! so what a text looks like is checked, and the right flag named.
 
+mod bitcoin;
+mod monero;
+
 use rminer_algos::Family;
 use rminer_stratum::endpoint::{PoolUrl, Protocol, redact_url};
 
 use super::raw::Given;
 use super::resolve::Resolver;
 use crate::problem::Problem;
-use crate::wallet::{Kind, Network, UserText, judge, looks_like_wallet, shortened};
+use crate::wallet::{looks_like_wallet, shortened};
 
 /// Longest user or worker name, in bytes: several addresses with all their suffixes.
 const MAX_NAME_BYTES: usize = 512;
@@ -37,10 +40,11 @@ pub(super) fn check_user(
         return false;
     }
     let problem = match (protocol, family) {
-        (Protocol::Monerod, _) => solo_problem(resolver, text),
+        (Protocol::Monerod, _) => monero::solo_problem(resolver, text),
+        (Protocol::Gbt, _) => bitcoin::solo_problem(text),
         (Protocol::Stratum, _) if is_account => None,
-        (Protocol::Stratum, Family::Monero) => pool_problem(resolver, text),
-        (Protocol::Stratum | Protocol::Gbt, _) => of_another_coin(text),
+        (Protocol::Stratum, Family::Monero) => monero::pool_problem(resolver, text),
+        (Protocol::Stratum, Family::Bitcoin) => bitcoin::pool_problem(resolver, text),
     };
     match problem {
         Some(problem) => {
@@ -94,84 +98,4 @@ fn looks_like_pool(text: &str) -> bool {
     let host = url.host().to_string();
     url.scheme_given()
         || (url.login().is_none() && (host.contains('.') || host.starts_with('[') || host == "localhost"))
-}
-
-const ACCOUNT_HELP: &str = "copy the address again; if the pool wants an account name, add --user-is-account";
-
-fn pool_problem(resolver: &mut Resolver<'_>, text: &str) -> Option<Problem> {
-    match judge(text) {
-        UserText::Address(address, suffix) => {
-            if address.network != Network::Mainnet {
-                let summary =
-                    format!("{} is an address of Monero's {}", shortened(text), address.network.name());
-                let help = "for a pool of that network, add --user-is-account";
-                return Some(Problem::error("wallet-network", summary).help(help));
-            }
-            if let Some(suffix) = suffix {
-                let summary =
-                    format!("the pool is sent `{suffix}` behind the wallet and will read it in its own way");
-                resolver.warn(Problem::warning("user-suffix", summary));
-            }
-            None
-        }
-        UserText::Mistyped(base, error) => Some(mistyped(base, &error.to_string()).help(ACCOUNT_HELP)),
-        UserText::Other => {
-            let summary =
-                format!("the user `{}` is not a Monero address, so it cannot be checked", shortened(text));
-            let fact = "Right for an account name or another coin's address; the pool decides.";
-            resolver.warn(Problem::warning("user-unchecked", summary).fact(fact));
-            None
-        }
-    }
-}
-
-/// A Monero wallet where Bitcoin is mined.
-fn of_another_coin(text: &str) -> Option<Problem> {
-    let UserText::Address(..) = judge(text) else { return None };
-    let summary =
-        format!("the user {} is a Monero address, and the algorithm is not Monero's", shortened(text));
-    let help = "give an address or account of the coin that is mined, or choose --algo randomx";
-    Some(Problem::error("wallet-coin", summary).help(help))
-}
-
-fn solo_problem(resolver: &mut Resolver<'_>, text: &str) -> Option<Problem> {
-    match judge(text) {
-        UserText::Address(address, None) => {
-            if address.kind == Kind::Subaddress {
-                let summary =
-                    format!("{} is a subaddress, and a node cannot pay a block to one", shortened(text));
-                return Some(
-                    Problem::error("wallet-subaddress", summary)
-                        .help("use the primary address of the wallet (mainnet: it begins with 4)"),
-                );
-            }
-            if address.network != Network::Mainnet {
-                let network = address.network.name();
-                let summary = format!("{} is an address of Monero's {network}", shortened(text));
-                let fact = format!("The node refuses it unless it runs with --{network}.");
-                resolver.warn(Problem::warning("wallet-network", summary).fact(fact));
-            }
-            None
-        }
-        UserText::Address(_, Some(suffix)) => {
-            let summary = format!("solo mining pays to the bare address, but `{suffix}` stands behind it");
-            Some(Problem::error("wallet-suffix", summary).help("only pools read a suffix; remove it"))
-        }
-        UserText::Mistyped(base, error) => {
-            Some(mistyped(base, &error.to_string()).help("copy the address again"))
-        }
-        UserText::Other => {
-            let summary = format!("solo mining needs a Monero address, and `{}` is none", shortened(text));
-            Some(
-                Problem::error("wallet-needed", summary)
-                    .help("give the primary address of your wallet as --user"),
-            )
-        }
-    }
-}
-
-fn mistyped(text: &str, why: &str) -> Problem {
-    Problem::error("wallet-checksum", "the user is not a valid Monero address")
-        .fact(format!("{}: {why}.", shortened(text)))
-        .fact("Nothing was mined.")
 }

@@ -12,6 +12,7 @@ pub enum Setting {
     User,
     Pass,
     PassFile,
+    RpcCookie,
     UserPass,
     Worker,
     UserIsAccount,
@@ -257,7 +258,7 @@ pub const KEYS: &[Key] = &[
         .value("NAME")
         .file("user", Form::Text)
         .per_pool()
-        .more("A Monero address is checked offline before anything starts."),
+        .more("Addresses of Monero and of Bitcoin's kin are checked offline before anything starts."),
     Key::new(Setting::Pass, Group::Pool, "pass", "Pool password")
         .short('p')
         .aliases(&["password"])
@@ -272,6 +273,12 @@ pub const KEYS: &[Key] = &[
         .value("FILE")
         .file("pass_file", Form::Text)
         .per_pool(),
+    Key::new(Setting::RpcCookie, Group::Pool, "rpc-cookie", "File in which your own Bitcoin node writes its login")
+        .aliases(&["rpccookiefile", "node-cookie"])
+        .value("FILE")
+        .file("rpc_cookie", Form::Text)
+        .per_pool()
+        .more("For gbt+http:// only; bitcoind's is ~/.bitcoin/.cookie. It is read again whenever the node asks for a login."),
     Key::new(Setting::UserPass, Group::Pool, "userpass", "User and password in one, as USER:PASS")
         .short('O')
         .value("USER:PASS")

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use rminer_algos::Algorithm;
 use rminer_stratum::endpoint::{
-    ApplyExtranonce, BitcoinOptions, Credentials, DEFAULT_VERSION_MASK, Host, Login, PoolConfig, PoolUrl,
-    Protocol, Proxy, RedirectPolicy, TlsPolicy, Toggle, UrlError, VersionBits,
+    ApplyExtranonce, BitcoinOptions, Credentials, DEFAULT_VERSION_MASK, Login, PoolConfig, PoolUrl, Protocol,
+    Proxy, RedirectPolicy, TlsPolicy, Toggle, UrlError, VersionBits,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -172,11 +172,13 @@ impl<'a> Builder<'a, '_, '_> {
         let redirect =
             self.take(Setting::Redirect, |text| values::word(text, &redirects)).unwrap_or_default();
         let bitcoin = self.bitcoin();
+        let rpc_cookie = self.rpc_cookie(&url);
         let credentials = Credentials { user: user?, pass, rig_id: worker.map(|given| given.text) };
         let pool = PoolConfig {
             keepalive,
             nicehash,
             bitcoin,
+            rpc_cookie,
             redirect,
             tls,
             proxy,
@@ -188,6 +190,13 @@ impl<'a> Builder<'a, '_, '_> {
             self.resolver.error(problem, address);
         }
         Some(pool)
+    }
+
+    /// A general cookie file is for those pools that are Bitcoin nodes; a pool's own must fit it.
+    fn rpc_cookie(&mut self, url: &PoolUrl) -> Option<PathBuf> {
+        let path = self.take(Setting::RpcCookie, |text| Ok(PathBuf::from(text)))?;
+        let own = self.own.contains_key(&Setting::RpcCookie);
+        (own || url.protocol() == Protocol::Gbt).then_some(path)
     }
 
     /// What only Bitcoin pools are asked.
@@ -269,7 +278,7 @@ impl<'a> Builder<'a, '_, '_> {
                 identity::check_user(self.resolver, &given, url.protocol(), algorithm.family, is_account);
             return good.then(|| given.text.trim().to_owned());
         }
-        if url.protocol() == Protocol::Stratum && is_at_home(url.host()) {
+        if url.protocol() == Protocol::Stratum && url.host().is_private() {
             let summary = format!("there is no user for pool {} ({})", self.index + 1, url.address());
             let warning = Problem::warning("no-user", summary);
             self.resolver.warn(warning.fact("It is in your own network, so it is tried as user `x`."));
@@ -428,16 +437,6 @@ fn as_values(login: &Login, origin: &Origin) -> Values {
         values.insert(Setting::Pass, given(pass.expose_secret()));
     }
     values
-}
-
-/// This machine, or an address that only a home or office network has: somebody's own proxy or p2pool, which
-/// does not care who mines.
-fn is_at_home(host: &Host) -> bool {
-    match host {
-        Host::Name(_) => host.is_loopback(),
-        Host::Ip(std::net::IpAddr::V4(address)) => address.is_loopback() || address.is_private(),
-        Host::Ip(std::net::IpAddr::V6(address)) => address.is_loopback() || address.is_unique_local(),
-    }
 }
 
 /// Some miners have `-o` for the log file.

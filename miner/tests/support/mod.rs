@@ -32,10 +32,15 @@ impl Miner {
         Self::start_with(&["--randomx-mode", "light", "--threads", "2", "--huge-pages", "off"], arguments)
     }
 
-    /// Starts the binary with these arguments and no others than `--ui json`.
+    /// Starts the binary with these arguments, RandomX and `--ui json`.
     pub fn start_with(base: &[&str], arguments: &[&str]) -> Self {
+        Self::start_at("randomx", base, arguments)
+    }
+
+    /// The same for any algorithm.
+    pub fn start_at(algorithm: &str, base: &[&str], arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_rminer"))
-            .args(["--algo", "randomx", "--ui", "json", "--stats-interval", "1"])
+            .args(["--algo", algorithm, "--ui", "json", "--stats-interval", "1"])
             .args(base)
             .args(arguments)
             .env_remove("RMINER_POOL")

@@ -7,8 +7,10 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use rminer_algos::Family;
 
 use super::ClientError;
+use crate::address::Payout;
 use crate::connect::PROXY_PATIENCE;
 use crate::dialect::bitcoin::{Bitcoin, BitcoinConfig};
+use crate::dialect::gbt::{Gbt, GbtConfig};
 use crate::dialect::monero::{Monero, MoneroConfig};
 use crate::dialect::monerod::{Monerod, MonerodConfig};
 use crate::dialect::{Dialect, HttpReply, Limits, Outbox, ProtocolError, Provocation};
@@ -44,7 +46,14 @@ pub(crate) fn dialect(pool: &PoolConfig) -> Result<MakeDialect, ClientError> {
             let config = MonerodConfig { wallet, extra_nonce, algorithm: pool.algorithm };
             Ok(Box::new(move |_| -> Box<dyn Dialect> { Box::new(Monerod::new(config.clone())) }))
         }
-        Protocol::Gbt => Err(ClientError::NotInThisVersion("solo mining with a Bitcoin node")),
+        Protocol::Gbt => {
+            let mut extranonce1 = [0; 4];
+            SystemRandom::new().fill(&mut extranonce1).map_err(|_| ClientError::NoRandom)?;
+            let payout = Payout::parse(&pool.credentials.user).map_err(ClientError::Payout)?;
+            let (version_mask, algorithm) = (pool.bitcoin.version_mask, pool.algorithm);
+            let config = GbtConfig { payout, extranonce1, version_mask, algorithm };
+            Ok(Box::new(move |_| -> Box<dyn Dialect> { Box::new(Gbt::new(config.clone())) }))
+        }
     }
 }
 

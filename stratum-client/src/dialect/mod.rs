@@ -5,7 +5,9 @@
 //! dialects share, the ring of jobs, duplicate detection and the ledger.
 
 pub mod bitcoin;
+mod candidates;
 mod fuzz;
+pub mod gbt;
 pub mod monero;
 pub mod monerod;
 mod wire;
@@ -156,7 +158,7 @@ pub struct HttpRequest {
 pub struct HttpReply<'a> {
     /// The request's tag.
     pub tag: u64,
-    /// Status and body (at most 8 MiB), or why there is none.
+    /// Status and body (bounded by the shell), or why there is none.
     pub outcome: Result<(u16, &'a [u8]), HttpFailure<'a>>,
 }
 

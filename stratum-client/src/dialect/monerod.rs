@@ -9,7 +9,6 @@
 //! It is not trusted to say what is hashed: that is derived from the block and must be the same.
 
 mod block;
-mod candidates;
 mod chain;
 mod fuzz;
 mod rpc;
@@ -25,9 +24,9 @@ use std::time::{Duration, Instant};
 use rminer_algos::{Algorithm, encode_hex};
 use serde_json::json;
 
-use self::candidates::{Candidate, Candidates, RETRY_FOR};
 use self::rpc::Reply;
 use self::template::BlockTemplate;
+use super::candidates::{Candidate, Candidates, RETRY_FOR};
 use super::{CloseReason, Dialect, Event, HttpReply, HttpRequest, Limits, Outbox, ProtocolError};
 use crate::job::Share;
 use crate::ledger::{NotSent, ShareId, Verdict};
@@ -89,9 +88,16 @@ pub struct Monerod {
     last_seq: u64,
     /// Height of the next block and id of the last, as the node said most recently.
     tip: Option<(u64, [u8; 32])>,
-    candidates: Candidates,
+    candidates: Candidates<Found>,
     /// The node's words when it refused the block whose parent is being looked up.
     refusal: Option<String>,
+}
+
+/// A block that we found.
+#[derive(Debug, Clone)]
+struct Found {
+    template: Arc<BlockTemplate>,
+    nonce: u64,
 }
 
 /// What an exchange is for.
@@ -176,7 +182,8 @@ impl Dialect for Monerod {
             return out.event(Event::Verdict(id, Verdict::NotSent(NotSent::Stale)));
         };
         let template = Arc::clone(template);
-        let candidate = Candidate { id, template, nonce: share.nonce, until: now + RETRY_FOR };
+        let block = Found { template, nonce: share.nonce };
+        let candidate = Candidate { id, block, until: now + RETRY_FOR };
         if self.candidates.push(now, candidate).is_err() {
             return out.event(Event::Verdict(id, Verdict::NotSent(NotSent::Throttled)));
         }

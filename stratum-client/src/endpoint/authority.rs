@@ -37,6 +37,15 @@ impl Host {
             Self::Ip(address) => address.is_loopback(),
         }
     }
+
+    /// This machine, or an address that only a home or office network has.
+    pub fn is_private(&self) -> bool {
+        match self {
+            Self::Name(_) => self.is_loopback(),
+            Self::Ip(IpAddr::V4(address)) => address.is_loopback() || address.is_private(),
+            Self::Ip(IpAddr::V6(address)) => address.is_loopback() || address.is_unique_local(),
+        }
+    }
 }
 
 /// As in a URL: an IPv6 address stands in brackets.

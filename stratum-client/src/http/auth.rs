@@ -1,4 +1,8 @@
-//! Digest (RFC 7616) and basic (RFC 7617) logins.
+//! Digest (RFC 7616) and basic (RFC 7617) logins, and where user and password come from.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -7,16 +11,41 @@ use hyper::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::HttpError;
+use crate::connect::system_words;
 use crate::endpoint::Login;
 use crate::text::clean;
 
 /// Challenges of one answer that are looked at.
 const MAX_CHALLENGES: usize = 8;
 
+/// Longest cookie file, in bytes; bitcoind's has 75.
+const MAX_COOKIE_BYTES: u64 = 4096;
+
+/// Where user and password come from.
+pub(super) enum Source {
+    /// Nowhere.
+    None,
+    /// The address of the node.
+    Fixed(Credentials),
+    /// A file that the node writes at each start: `__cookie__:PASSWORD`.
+    Cookie(PathBuf),
+}
+
 /// User and password for a node.
+#[derive(Clone)]
 pub(super) struct Credentials {
     user: String,
     pass: SecretString,
+}
+
+/// What to do about an answer that asks for a login.
+pub(super) enum Next {
+    /// Log in like this.
+    Try(Auth),
+    /// The node has seen the login and says no.
+    Refused,
+    /// Only in a way that others could read.
+    Clear,
 }
 
 /// What a connection has learnt about logging in.
@@ -29,14 +58,47 @@ pub(super) enum Auth {
     Digest(Box<WwwAuthenticateHeader>),
 }
 
-impl Credentials {
-    pub(super) fn from_login(login: &Login) -> Self {
-        Self { user: login.user.clone(), pass: login.pass.clone().unwrap_or_default() }
+impl Source {
+    /// A login in the address counts before a file.
+    pub(super) fn new(login: Option<&Login>, cookie: Option<&PathBuf>) -> Self {
+        match (login, cookie) {
+            (Some(login), _) => {
+                let pass = login.pass.clone().unwrap_or_default();
+                Self::Fixed(Credentials { user: login.user.clone(), pass })
+            }
+            (None, Some(path)) => Self::Cookie(path.clone()),
+            (None, None) => Self::None,
+        }
     }
 
-    pub(super) fn user(&self) -> &str {
-        &self.user
+    /// What is to be said now.
+    pub(super) fn read(&self) -> Result<Option<Credentials>, HttpError> {
+        match self {
+            Self::None => Ok(None),
+            Self::Fixed(credentials) => Ok(Some(credentials.clone())),
+            Self::Cookie(path) => match read_cookie(path) {
+                Ok(credentials) => Ok(Some(credentials)),
+                Err(fault) => Err(HttpError::Cookie { path: path.clone(), fault }),
+            },
+        }
     }
+
+    /// The error for a node that says no.
+    pub(super) fn refused(&self, credentials: &Credentials) -> HttpError {
+        match self {
+            Self::Cookie(path) => HttpError::CookieRefused(path.clone()),
+            Self::None | Self::Fixed(_) => HttpError::LoginRefused(clean(&credentials.user)),
+        }
+    }
+}
+
+fn read_cookie(path: &PathBuf) -> Result<Credentials, String> {
+    let mut text = String::new();
+    let file = File::open(path).map_err(|fault| system_words(&fault))?;
+    file.take(MAX_COOKIE_BYTES).read_to_string(&mut text).map_err(|fault| system_words(&fault))?;
+    let line = text.lines().next().unwrap_or_default();
+    let (user, pass) = line.split_once(':').ok_or("its first line is not USER:PASSWORD")?;
+    Ok(Credentials { user: user.to_owned(), pass: SecretString::from(pass) })
 }
 
 impl Auth {
@@ -64,12 +126,12 @@ impl Auth {
         }
     }
 
-    /// How to log in after an answer that asks for it; none when the node has seen the login and says no.
+    /// How to log in after an answer that asks for it.
     pub(super) fn challenged<'a>(
         &self,
         challenges: impl Iterator<Item = &'a HeaderValue>,
         private: bool,
-    ) -> Result<Option<Self>, HttpError> {
+    ) -> Result<Next, HttpError> {
         let mut best: Option<WwwAuthenticateHeader> = None;
         let mut basic = false;
         let mut others = Vec::new();
@@ -88,16 +150,15 @@ impl Auth {
                 others.push(clean(&challenge));
             }
         }
-        match (self, best) {
+        Ok(match (self, best) {
             // The nonce was too old or its count wrong: not the password's fault.
-            (Self::Digest(_), Some(fresh)) if fresh.stale => Ok(Some(Self::Digest(Box::new(fresh)))),
-            (Self::Digest(_), Some(_)) | (Self::Basic, _) => Ok(None),
-            (_, Some(fresh)) => Ok(Some(Self::Digest(Box::new(fresh)))),
-            (Self::Digest(_), None) => Ok(None),
-            (Self::None, None) if basic && private => Ok(Some(Self::Basic)),
-            (Self::None, None) if basic => Err(HttpError::LoginInTheClear),
-            (Self::None, None) => Err(HttpError::LoginUnknown(others.join(", "))),
-        }
+            (Self::Digest(_), Some(fresh)) if fresh.stale => Next::Try(Self::Digest(Box::new(fresh))),
+            (Self::Digest(_), _) | (Self::Basic, _) => Next::Refused,
+            (Self::None, Some(fresh)) => Next::Try(Self::Digest(Box::new(fresh))),
+            (Self::None, None) if basic && private => Next::Try(Self::Basic),
+            (Self::None, None) if basic => Next::Clear,
+            (Self::None, None) => return Err(HttpError::LoginUnknown(others.join(", "))),
+        })
     }
 }
 

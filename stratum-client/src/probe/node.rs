@@ -19,7 +19,7 @@ struct Talk {
     dialect: Box<dyn Dialect>,
 }
 
-/// From the first answer to the next height.
+/// From the first answer to the next look at the chain.
 pub(super) async fn talk(
     dialer: Arc<Dialer>,
     dialect: Box<dyn Dialect>,
@@ -78,7 +78,7 @@ impl Talk {
         Err("the node answers, but with nothing to mine".into())
     }
 
-    /// The next look at the height of the chain.
+    /// The next look at the newest block.
     async fn keepalive(&mut self, tell: &mut impl FnMut(StepReport)) -> bool {
         let mut out = Outbox::default();
         self.wait(&mut out).await;
@@ -89,7 +89,9 @@ impl Talk {
         let Some(request) = request else { return true };
         let started = Instant::now();
         match self.node.exchange(&request).await {
-            Ok(_) => tell(StepReport::done(Step::Keepalive, "the node tells its height".into(), started)),
+            Ok(_) => {
+                tell(StepReport::done(Step::Keepalive, "the node tells its newest block".into(), started));
+            }
             Err(fault) => tell(StepReport::failed(Step::Keepalive, fault.to_string(), started)),
         }
         true

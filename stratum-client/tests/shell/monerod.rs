@@ -89,7 +89,7 @@ async fn login_and_tls() {
     let wrong = client(&format!("daemon+http://me:wrong@127.0.0.1:{port}"), TlsPolicy::Verify);
     assert!(matches!(wrong.exchange(&height()).await, Err(HttpError::LoginRefused(_))));
     let none = client(&format!("daemon+http://127.0.0.1:{port}"), TlsPolicy::Verify);
-    assert!(matches!(none.exchange(&height()).await, Err(HttpError::LoginMissing)));
+    assert!(matches!(none.exchange(&height()).await, Err(HttpError::LoginMissing(_))));
 
     // The same port speaks TLS with a certificate of its own making.
     let url = format!("daemon+https://me:secret@127.0.0.1:{port}");

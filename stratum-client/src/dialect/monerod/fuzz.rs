@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use rminer_algos::{Hash, registry};
 use serde_json::value::RawValue;
 
-use super::candidates::MAX_WAITING;
 use super::{Monerod, MonerodConfig, RING};
+use crate::dialect::candidates::MAX_WAITING;
 use crate::dialect::{Dialect, Event, HttpFailure, HttpReply, HttpRequest, NewJob, Out, Outbox};
 use crate::envelope::{Fields, items};
 use crate::job::{Job, JobKey, Share};

@@ -15,7 +15,7 @@ use crate::ledger::{NotSent, Reject, Verdict};
 impl Monerod {
     pub(super) fn send_candidate(&mut self, now: Instant, out: &mut Outbox) {
         let Some(candidate) = self.candidates.send(now) else { return };
-        let block = encode_hex(&candidate.template.block_with(candidate.nonce));
+        let block = encode_hex(&candidate.block.template.block_with(candidate.block.nonce));
         self.call(Kind::Submit, "submit_block", &json!([block]), out);
     }
 
@@ -54,7 +54,7 @@ impl Monerod {
         self.template_at = Some(now);
         self.poll_at = Some(now);
         if let Some(candidate) = self.candidates.check() {
-            let height = candidate.template.height;
+            let height = candidate.block.template.height;
             self.check(height, out);
         }
     }
@@ -64,7 +64,7 @@ impl Monerod {
     fn refused(&mut self, now: Instant, error: PeerError, out: &mut Outbox) {
         self.template_at = Some(now);
         let Some(candidate) = self.candidates.check() else { return };
-        let (height, parent) = (candidate.template.height, candidate.template.parent);
+        let (height, parent) = (candidate.block.template.height, candidate.block.template.parent);
         let moved = self.tip.is_some_and(|(_, tip)| tip != parent);
         match error.code {
             Some(rpc::NOT_ACCEPTED) if moved => self.reject(now, Reject::Stale, error.text, out),
@@ -87,7 +87,7 @@ impl Monerod {
             _ => None,
         };
         let Some(candidate) = self.candidates.check() else { return Ok(()) };
-        let template = Arc::clone(&candidate.template);
+        let template = Arc::clone(&candidate.block.template);
         if let Some(text) = self.refusal.take() {
             let kind = match standing {
                 Some(standing) if standing == template.parent => Reject::BadHash,
@@ -98,7 +98,7 @@ impl Monerod {
             return Ok(());
         }
         // Without an answer the node's first word stands.
-        match (standing, template.id_with(candidate.nonce)) {
+        match (standing, template.id_with(candidate.block.nonce)) {
             (Some(standing), Some(ours)) if standing != ours => {
                 let text = format!("another block stands at height {}", template.height);
                 self.reject(now, Reject::Stale, text, out);
@@ -124,7 +124,7 @@ impl Monerod {
         if self.templates.back().is_some_and(|(_, newest)| newest.parent == *parent) {
             self.templates.clear();
         }
-        for sibling in self.candidates.drop_siblings(parent) {
+        for sibling in self.candidates.drop_siblings(|block| block.template.parent == *parent) {
             out.event(Event::Verdict(sibling.id, Verdict::NotSent(NotSent::Stale)));
         }
     }

@@ -7,8 +7,8 @@ use rminer_algos::{Hash, Target, decode_hex, registry};
 use serde_json::{Value, json};
 
 use super::block::{self, Header, LayoutError, derive};
-use super::candidates::MAX_WAITING;
 use super::*;
+use crate::dialect::candidates::MAX_WAITING;
 use crate::dialect::{Event, HttpFailure, NewJob, Out};
 use crate::envelope::Fields;
 use crate::job::{Job, JobKey, Supersede};

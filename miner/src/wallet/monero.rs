@@ -7,6 +7,8 @@
 use thiserror::Error;
 use tiny_keccak::{Hasher, Keccak};
 
+use super::{SUFFIX_MARKS, split_suffix};
+
 const ALPHABET: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 /// Base58 digits that hold so many bytes: the index is the number of bytes, 0 to 8.
 const DIGITS_FOR_BYTES: [usize; 9] = [0, 2, 3, 5, 6, 7, 9, 10, 11];
@@ -20,8 +22,6 @@ const STANDARD_DIGITS: usize = 95;
 const INTEGRATED_DIGITS: usize = 106;
 /// A wallet with some characters lost or doubled still has about this many.
 const MISTYPED_DIGITS: std::ops::RangeInclusive<usize> = 85..=115;
-/// What pools let users append to an address: difficulty, rig name, payment id.
-const SUFFIX_MARKS: [char; 7] = ['+', '.', '/', '@', ':', '~', '%'];
 
 /// The chain that an address is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,36 +142,12 @@ pub enum UserText<'a> {
 
 /// Judges what a user gave as wallet.
 pub fn judge(text: &str) -> UserText<'_> {
-    let (base, suffix) = match text.find(SUFFIX_MARKS) {
-        Some(at) => (&text[..at], Some(&text[at..])),
-        None => (text, None),
-    };
+    let (base, suffix) = split_suffix(text, text.find(SUFFIX_MARKS));
     match Address::parse(base) {
         Ok(address) => UserText::Address(address, suffix),
         Err(AddressError::Foreign(_)) => UserText::Other,
         Err(error) if has_shape(base) => UserText::Mistyped(base, error),
         Err(_) => UserText::Other,
-    }
-}
-
-/// Whether a text looks like a wallet of any coin: something that never names a rig, a password or an algorithm.
-pub fn looks_like_wallet(text: &str) -> bool {
-    let text = text.split(SUFFIX_MARKS).next().unwrap_or_default();
-    let is_long = text.len() >= 80 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let is_hex = |digits: &str| digits.len() == 40 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_bitcoin = text.starts_with("bc1") && text.len() >= 42;
-    is_long || is_bitcoin || text.strip_prefix("0x").is_some_and(is_hex)
-}
-
-/// Like `4EXA...b7Qk`: enough to recognise one's own wallet.
-pub fn shortened(text: &str) -> String {
-    let letters: Vec<char> = text.chars().collect();
-    match letters.as_slice() {
-        [first @ .., _, _, _, _] if letters.len() > 24 => {
-            let (head, tail) = (&first[..4], &letters[letters.len() - 4..]);
-            format!("{}...{}", String::from_iter(head), String::from_iter(tail))
-        }
-        _ => text.to_owned(),
     }
 }
 
@@ -224,7 +200,7 @@ fn keccak256(bytes: &[u8]) -> [u8; 32] {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
@@ -272,7 +248,7 @@ mod tests {
             Kind::Subaddress,
         ),
     ];
-    const MAIN: &str =
+    pub(in crate::wallet) const MAIN: &str =
         "43MYzY2wtbf7ZEH67BU2McFDAogZ4hLghUtCkEcA4wUtP1HuZbdEdczAqN9nN5QcF7cck6ffcdoJddsi51SP1hxK1zSXLis";
 
     #[test]
@@ -313,20 +289,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn wallets_of_any_coin_are_recognised() {
-        for wallet in
-            [MAIN, "0x00112233445566778899aabbccddeeff00112233", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"]
-        {
-            assert!(looks_like_wallet(wallet), "{wallet}");
-        }
-        for name in ["rig0", "my-computer.example", "x", "", &"a".repeat(60)] {
-            assert!(!looks_like_wallet(name), "{name}");
-        }
-        assert_eq!(shortened(MAIN), "43MY...XLis");
-        assert_eq!(shortened("account"), "account");
-    }
-
     proptest! {
         /// One wrong character never passes: a 32-bit checksum misses one in four thousand million.
         #[test]
@@ -340,7 +302,7 @@ mod tests {
 
         #[test]
         fn any_text_is_judged(text in "\\PC{0,120}") {
-            let _ = (judge(&text), looks_like_wallet(&text), shortened(&text));
+            let _ = judge(&text);
         }
     }
 }

@@ -5,10 +5,8 @@
 //! with the first.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::template::BlockTemplate;
 use crate::ledger::ShareId;
 
 /// How long a block is sent again without an answer.
@@ -18,12 +16,11 @@ pub(super) const MAX_WAITING: usize = 64;
 /// Longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// A block that we found.
+/// A block that we found; what it is made of is the dialect's affair.
 #[derive(Debug, Clone)]
-pub(super) struct Candidate {
+pub(super) struct Candidate<B> {
     pub(super) id: ShareId,
-    pub(super) template: Arc<BlockTemplate>,
-    pub(super) nonce: u64,
+    pub(super) block: B,
     /// When it is given up.
     pub(super) until: Instant,
 }
@@ -43,14 +40,20 @@ enum Step {
 }
 
 /// The queue. Only the first is ever under way.
-#[derive(Debug, Default)]
-pub(super) struct Candidates {
-    waiting: VecDeque<Candidate>,
+#[derive(Debug)]
+pub(super) struct Candidates<B> {
+    waiting: VecDeque<Candidate<B>>,
     step: Step,
     tries: u32,
 }
 
-impl Candidates {
+impl<B> Default for Candidates<B> {
+    fn default() -> Self {
+        Self { waiting: VecDeque::new(), step: Step::default(), tries: 0 }
+    }
+}
+
+impl<B> Candidates<B> {
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
@@ -59,8 +62,13 @@ impl Candidates {
         self.waiting.len()
     }
 
+    /// Whether one of them is like that.
+    pub(super) fn any(&self, is_like: impl Fn(&B) -> bool) -> bool {
+        self.waiting.iter().any(|candidate| is_like(&candidate.block))
+    }
+
     /// Queues a block; gives it back when the queue is full.
-    pub(super) fn push(&mut self, now: Instant, candidate: Candidate) -> Result<(), Candidate> {
+    pub(super) fn push(&mut self, now: Instant, candidate: Candidate<B>) -> Result<(), Candidate<B>> {
         if self.waiting.len() >= MAX_WAITING {
             return Err(candidate);
         }
@@ -80,7 +88,7 @@ impl Candidates {
     }
 
     /// The block to send now. Blocks whose time is over are dropped before.
-    pub(super) fn send(&mut self, now: Instant) -> Option<&Candidate> {
+    pub(super) fn send(&mut self, now: Instant) -> Option<&Candidate<B>> {
         if self.deadline()? > now {
             return None;
         }
@@ -101,21 +109,20 @@ impl Candidates {
     }
 
     /// The node took the block that was sent; the caller asks for its place in the chain.
-    pub(super) fn check(&mut self) -> Option<&Candidate> {
+    pub(super) fn check(&mut self) -> Option<&Candidate<B>> {
         self.step = Step::Checking;
         self.waiting.front()
     }
 
     /// The first has its verdict; the next is due at once.
-    pub(super) fn settle(&mut self, now: Instant) -> Option<Candidate> {
+    pub(super) fn settle(&mut self, now: Instant) -> Option<Candidate<B>> {
         self.rewind(now);
         self.waiting.pop_front()
     }
 
-    /// Takes out every block on this parent: there is one already.
-    pub(super) fn drop_siblings(&mut self, parent: &[u8; 32]) -> VecDeque<Candidate> {
-        let (siblings, others) =
-            self.waiting.drain(..).partition(|candidate| candidate.template.parent == *parent);
+    /// Takes out every block that `is_sibling` of one that stands in the chain.
+    pub(super) fn drop_siblings(&mut self, is_sibling: impl Fn(&B) -> bool) -> VecDeque<Candidate<B>> {
+        let (siblings, others) = self.waiting.drain(..).partition(|candidate| is_sibling(&candidate.block));
         self.waiting = others;
         siblings
     }

@@ -1,0 +1,70 @@
+//! Wallets of Bitcoin and its kin: what a pool is sent, and what a block pays.
+
+use rminer_stratum::address::Network;
+
+use super::monero::ACCOUNT_HELP;
+use crate::config::resolve::Resolver;
+use crate::problem::Problem;
+use crate::wallet::bitcoin::{UserText, judge};
+use crate::wallet::{monero, shortened};
+
+pub(super) fn pool_problem(resolver: &mut Resolver<'_>, text: &str) -> Option<Problem> {
+    match judge(text) {
+        UserText::Address(payout, suffix) => {
+            if payout.network != Network::Main {
+                let summary = format!("{} is an address of {}", shortened(text), payout.network);
+                let help = "for a pool of that network, add --user-is-account";
+                return Some(Problem::error("wallet-network", summary).help(help));
+            }
+            // A name of the rig behind a dot is what every pool of Bitcoin reads.
+            if let Some(suffix) = suffix.filter(|suffix| !suffix.starts_with('.')) {
+                let summary =
+                    format!("the pool is sent `{suffix}` behind the wallet and will read it in its own way");
+                resolver.warn(Problem::warning("user-suffix", summary));
+            }
+            None
+        }
+        UserText::Mistyped(base, error) => Some(mistyped(base, &error.to_string()).help(ACCOUNT_HELP)),
+        UserText::Other => of_another_coin(text).or_else(|| {
+            let summary =
+                format!("the user `{}` is not a Bitcoin address, so it cannot be checked", shortened(text));
+            let fact = "Right for an account name or another coin's address; the pool decides.";
+            resolver.warn(Problem::warning("user-unchecked", summary).fact(fact));
+            None
+        }),
+    }
+}
+
+/// A block pays what it is told to, so there is no leniency here.
+pub(super) fn solo_problem(text: &str) -> Option<Problem> {
+    match judge(text) {
+        UserText::Address(_, None) => None,
+        UserText::Address(_, Some(suffix)) => {
+            let summary = format!("solo mining pays to the bare address, but `{suffix}` stands behind it");
+            Some(Problem::error("wallet-suffix", summary).help("only pools read a suffix; remove it"))
+        }
+        UserText::Mistyped(base, error) => {
+            Some(mistyped(base, &error.to_string()).help("copy the address again"))
+        }
+        UserText::Other => of_another_coin(text).or_else(|| {
+            let summary = format!("solo mining needs a Bitcoin address, and `{}` is none", shortened(text));
+            let help = "give an address of your wallet as --user: 1..., 3..., bc1... or bitcoincash:...";
+            Some(Problem::error("wallet-needed", summary).help(help))
+        }),
+    }
+}
+
+/// A Monero wallet where Bitcoin is mined.
+fn of_another_coin(text: &str) -> Option<Problem> {
+    let monero::UserText::Address(..) = monero::judge(text) else { return None };
+    let summary =
+        format!("the user {} is a Monero address, and the algorithm is not Monero's", shortened(text));
+    let help = "give an address or account of the coin that is mined, or choose --algo randomx";
+    Some(Problem::error("wallet-coin", summary).help(help))
+}
+
+fn mistyped(text: &str, why: &str) -> Problem {
+    Problem::error("wallet-checksum", "the user is not a valid Bitcoin address")
+        .fact(format!("{}: {why}.", shortened(text)))
+        .fact("Nothing was mined.")
+}
