@@ -113,7 +113,7 @@ fn compare() -> Result<()> {
     let version = xmrig.version()?;
     let mut pairs = Vec::new();
     for number in 0..arguments.pairs {
-        let before = report::Times::now();
+        let before = rminer_benches::Times::now();
         // Whoever is first has the other's heat and page cache; so they take turns.
         let (ours, theirs) = if number % 2 == 0 {
             let ours = ours::run(&arguments.run)?;

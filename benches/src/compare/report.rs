@@ -5,32 +5,11 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use rminer_benches::median;
 use serde::Serialize;
 
 use super::xmrig::Xmrig;
 use super::{Measurement, Pair, Run};
-
-/// Processor times of the whole machine, in ticks.
-pub(crate) struct Times {
-    all: u64,
-    steal: u64,
-}
-
-impl Times {
-    pub(crate) fn now() -> Self {
-        let text = fs::read_to_string("/proc/stat").unwrap_or_default();
-        let line = text.lines().next().unwrap_or_default();
-        let ticks: Vec<u64> = line.split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
-        // The first eight; guest times are part of the first two.
-        Self { all: ticks.iter().take(8).sum(), steal: ticks.get(7).copied().unwrap_or(0) }
-    }
-
-    pub(crate) fn steal_percent_since(&self) -> f64 {
-        let now = Self::now();
-        let all = (now.all - self.all).max(1);
-        (now.steal - self.steal) as f64 / all as f64 * 100.0
-    }
-}
 
 /// All pairs and what follows from them.
 #[derive(Serialize)]
@@ -147,26 +126,9 @@ fn pages(run: &Measurement) -> String {
     run.huge_pages.map_or("unknown".into(), |(have, want)| format!("{have}/{want}"))
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.get(middle) {
-        None => f64::NAN,
-        Some(upper) if values.len() % 2 == 1 => *upper,
-        Some(upper) => (values.get(middle - 1).copied().unwrap_or(*upper) + upper) / 2.0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn medians() {
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
-        assert!(median(vec![]).is_nan());
-    }
 
     #[test]
     fn ratios_are_of_pairs() {

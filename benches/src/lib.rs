@@ -1,0 +1,51 @@
+//! What the comparisons with other programs share.
+
+use std::fs;
+
+/// Processor times of the whole machine, in ticks.
+#[derive(Debug)]
+pub struct Times {
+    all: u64,
+    steal: u64,
+}
+
+impl Times {
+    /// As the system counts them at this moment.
+    pub fn now() -> Self {
+        let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+        let line = text.lines().next().unwrap_or_default();
+        let ticks: Vec<u64> = line.split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
+        // The first eight; guest times are part of the first two.
+        Self { all: ticks.iter().take(8).sum(), steal: ticks.get(7).copied().unwrap_or(0) }
+    }
+
+    /// Share of all time since then that the host took away, in percent.
+    pub fn steal_percent_since(&self) -> f64 {
+        let now = Self::now();
+        let all = (now.all - self.all).max(1);
+        (now.steal - self.steal) as f64 / all as f64 * 100.0
+    }
+}
+
+/// The middle value, or the mean of the two in the middle; not a number when there is none.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.get(middle) {
+        None => f64::NAN,
+        Some(upper) if values.len() % 2 == 1 => *upper,
+        Some(upper) => (values.get(middle - 1).copied().unwrap_or(*upper) + upper) / 2.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert!(median(vec![]).is_nan());
+    }
+}
