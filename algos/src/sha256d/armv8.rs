@@ -11,6 +11,7 @@ use super::prehash::{DIGEST_BITS, END, HEADER_BITS, Head, Tail, sigma0};
 use super::reference::{INITIAL, ROUND};
 use super::search::{Candidate, Search};
 
+#[derive(Default)]
 pub(super) struct Armv8;
 
 /// Nonces that are hashed side by side.
@@ -30,7 +31,15 @@ impl Armv8 {
 impl Search for Armv8 {
     const WIDTH: u32 = 2;
 
-    fn search(tail: &Tail, heads: &[Head], top: u32, first: u32, batches: u32, hits: &mut Vec<Candidate>) {
+    fn search(
+        &self,
+        tail: &Tail,
+        heads: &[Head],
+        top: u32,
+        first: u32,
+        batches: u32,
+        hits: &mut Vec<Candidate>,
+    ) {
         assert!(Self::is_available(), "asked for the SHA-2 instructions where there are none");
         // SAFETY: the instructions are there.
         unsafe { search(tail, heads, top, first, batches, hits) }

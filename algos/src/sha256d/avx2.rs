@@ -8,6 +8,7 @@ use super::prehash::{Head, Tail};
 use super::rounds::{SCHEDULED, last_word, schedule};
 use super::search::{Candidate, Search};
 
+#[derive(Default)]
 pub(super) struct Avx2;
 
 impl Avx2 {
@@ -19,7 +20,15 @@ impl Avx2 {
 impl Search for Avx2 {
     const WIDTH: u32 = 8;
 
-    fn search(tail: &Tail, heads: &[Head], top: u32, first: u32, batches: u32, hits: &mut Vec<Candidate>) {
+    fn search(
+        &self,
+        tail: &Tail,
+        heads: &[Head],
+        top: u32,
+        first: u32,
+        batches: u32,
+        hits: &mut Vec<Candidate>,
+    ) {
         assert!(Self::is_available(), "asked for AVX2 where there is none");
         // SAFETY: the instructions are there.
         unsafe { search(tail, heads, top, first, batches, hits) }

@@ -18,7 +18,10 @@ use super::prehash::{Head, Tail};
 use super::rounds::{SCHEDULED, last_word, schedule};
 use super::search::{Candidate, Search};
 
-pub(super) struct Avx512;
+pub(super) struct Avx512 {
+    /// Whether the form with the shorter chain is the faster one.
+    short: bool,
+}
 
 impl Avx512 {
     pub(super) fn is_available() -> bool {
@@ -26,12 +29,26 @@ impl Avx512 {
     }
 }
 
+impl Default for Avx512 {
+    fn default() -> Self {
+        Self { short: has_four_units() }
+    }
+}
+
 impl Search for Avx512 {
     const WIDTH: u32 = 16;
 
-    fn search(tail: &Tail, heads: &[Head], top: u32, first: u32, batches: u32, hits: &mut Vec<Candidate>) {
+    fn search(
+        &self,
+        tail: &Tail,
+        heads: &[Head],
+        top: u32,
+        first: u32,
+        batches: u32,
+        hits: &mut Vec<Candidate>,
+    ) {
         assert!(Self::is_available(), "asked for AVX-512 where there is none");
-        let form = if has_four_units() { search::<true> } else { search::<false> };
+        let form = if self.short { search::<true> } else { search::<false> };
         // SAFETY: the instructions are there.
         unsafe { form(tail, heads, top, first, batches, hits) }
     }
@@ -308,7 +325,7 @@ mod tests {
             hits
         };
         let mut expected = Vec::new();
-        Scalar::search(&tail, &heads, u32::MAX >> 4, u32::MAX - 1000, 256 * 16, &mut expected);
+        Scalar.search(&tail, &heads, u32::MAX >> 4, u32::MAX - 1000, 256 * 16, &mut expected);
         assert!(expected.len() > 100);
         for form in [search::<false>, search::<true>] {
             let mut hits = Vec::new();

@@ -35,5 +35,5 @@ pub(crate) const KERNELS: &[Backend] = &[
 ];
 
 const fn backend<S: Search>(name: &'static str, is_available: fn() -> bool) -> Backend {
-    Backend { name, is_available, make: || Box::new(Searcher::<S>::new()) }
+    Backend { name, is_available, make: || Box::<Searcher<S>>::default() }
 }

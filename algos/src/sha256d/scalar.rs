@@ -5,12 +5,21 @@ use super::prehash::{Head, Tail};
 use super::rounds::{SCHEDULED, last_word, schedule};
 use super::search::{Candidate, Search};
 
+#[derive(Default)]
 pub(super) struct Scalar;
 
 impl Search for Scalar {
     const WIDTH: u32 = 1;
 
-    fn search(tail: &Tail, heads: &[Head], top: u32, first: u32, batches: u32, hits: &mut Vec<Candidate>) {
+    fn search(
+        &self,
+        tail: &Tail,
+        heads: &[Head],
+        top: u32,
+        first: u32,
+        batches: u32,
+        hits: &mut Vec<Candidate>,
+    ) {
         for batch in 0..batches {
             let nonce = first.wrapping_add(batch);
             let word = nonce.swap_bytes();

@@ -1,6 +1,5 @@
 //! From counters to batches of nonces, and from candidates to nonces that count.
 
-use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::prehash::{Head, Tail};
@@ -21,20 +20,29 @@ pub(super) struct Candidate {
 }
 
 /// Hashes consecutive nonces of several versions with one set of instructions.
-pub(super) trait Search: Send + 'static {
+pub(super) trait Search: Default + Send + 'static {
     /// Nonces in one batch.
     const WIDTH: u32;
 
     /// Hashes `batches * WIDTH` nonces from `first` on with each of the heads, and pushes those whose hash has top
     /// 32 bits of at most `top`.
-    fn search(tail: &Tail, heads: &[Head], top: u32, first: u32, batches: u32, hits: &mut Vec<Candidate>);
+    fn search(
+        &self,
+        tail: &Tail,
+        heads: &[Head],
+        top: u32,
+        first: u32,
+        batches: u32,
+        hits: &mut Vec<Candidate>,
+    );
 }
 
 /// A kernel around a search.
+#[derive(Default)]
 pub(super) struct Searcher<S> {
+    search: S,
     job: Option<Job>,
     hits: Vec<Candidate>,
-    search: PhantomData<fn() -> S>,
 }
 
 struct Job {
@@ -53,12 +61,6 @@ struct Piece {
     first_row: u64,
     rows: u64,
     lanes: Range<usize>,
-}
-
-impl<S> Searcher<S> {
-    pub(super) fn new() -> Self {
-        Self { job: None, hits: Vec::new(), search: PhantomData }
-    }
 }
 
 impl<S: Search> Kernel for Searcher<S> {
@@ -84,7 +86,7 @@ impl<S: Search> Kernel for Searcher<S> {
         let mut start = counters.start;
         while start < end {
             let piece = job.piece(start..end);
-            start += job.search::<S>(&piece, &mut self.hits);
+            start += job.search(&self.search, &piece, &mut self.hits);
             found.extend(self.hits.drain(..).filter_map(|hit| job.check(hit)));
         }
     }
@@ -114,14 +116,14 @@ impl Job {
     }
 
     /// Collects the candidates of a piece; the number of its counters.
-    fn search<S: Search>(&mut self, piece: &Piece, hits: &mut Vec<Candidate>) -> u64 {
+    fn search<S: Search>(&mut self, search: &S, piece: &Piece, hits: &mut Vec<Candidate>) -> u64 {
         let field = self.work.nonce_field();
         self.prepare(piece.first_row >> field.free_bits);
         let first = low_half(field.nonce(piece.first_row));
         // No more than MAX_ROWS.
         let rows = low_half(piece.rows);
         let heads = self.heads.get(piece.lanes.clone()).unwrap_or_default();
-        S::search(&self.tail, heads, self.top(), first, rows.div_ceil(S::WIDTH), hits);
+        search.search(&self.tail, heads, self.top(), first, rows.div_ceil(S::WIDTH), hits);
         // The last batch may reach beyond the piece.
         hits.retain(|hit| hit.nonce.wrapping_sub(first) < rows);
         for hit in hits {

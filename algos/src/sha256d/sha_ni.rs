@@ -10,6 +10,7 @@ use super::prehash::{DIGEST_BITS, END, HEADER_BITS, Head, Tail, sigma0};
 use super::reference::{INITIAL, ROUND};
 use super::search::{Candidate, Search};
 
+#[derive(Default)]
 pub(super) struct ShaNi;
 
 /// Nonces that are hashed side by side.
@@ -29,7 +30,15 @@ impl ShaNi {
 impl Search for ShaNi {
     const WIDTH: u32 = 2;
 
-    fn search(tail: &Tail, heads: &[Head], top: u32, first: u32, batches: u32, hits: &mut Vec<Candidate>) {
+    fn search(
+        &self,
+        tail: &Tail,
+        heads: &[Head],
+        top: u32,
+        first: u32,
+        batches: u32,
+        hits: &mut Vec<Candidate>,
+    ) {
         assert!(Self::is_available(), "asked for the SHA instructions where there are none");
         // SAFETY: the instructions are there.
         unsafe { search(tail, heads, top, first, batches, hits) }
