@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 /// Times that are kept; a longer bench is judged by the first of them.
 const MAX_TIMES: usize = 1 << 20;
 
@@ -27,6 +29,34 @@ impl Times {
         let rank = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
         sorted.get(rank).map(|time| time.as_secs_f64() * 1000.0)
     }
+
+    /// Steps of which each goes twice as far as the one before, without the empty ones at both ends.
+    pub(super) fn histogram(&self) -> Vec<Bucket> {
+        const FIRST_MS: f64 = 0.125;
+        const STEPS: i32 = 24;
+        let buckets = (0..STEPS).scan(0.0, |from_ms, step| {
+            let up_to_ms = FIRST_MS * 2f64.powi(step);
+            let inside = |time: &&Duration| {
+                let ms = time.as_secs_f64() * 1000.0;
+                (*from_ms < ms || step == 0) && (ms <= up_to_ms || step == STEPS - 1)
+            };
+            let bucket = Bucket { up_to_ms, times: self.0.iter().filter(inside).count() };
+            *from_ms = up_to_ms;
+            Some(bucket)
+        });
+        let mut buckets: Vec<_> = buckets.skip_while(|bucket| bucket.times == 0).collect();
+        while buckets.pop_if(|bucket| bucket.times == 0).is_some() {}
+        buckets
+    }
+}
+
+/// One step of a histogram.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Bucket {
+    /// Longest time that belongs to it, in milliseconds; those of the step before do not.
+    pub up_to_ms: f64,
+    /// How many there were.
+    pub times: usize,
 }
 
 #[cfg(test)]
@@ -43,5 +73,24 @@ mod tests {
         assert_eq!(times.percentile_ms(99), Some(198.0));
         assert_eq!(times.percentile_ms(100), Some(200.0));
         assert_eq!(times.len(), 200);
+        let steps: Vec<_> = times.histogram().iter().map(|step| (step.up_to_ms, step.times)).collect();
+        assert_eq!(
+            steps,
+            [
+                (1.0, 1),
+                (2.0, 1),
+                (4.0, 2),
+                (8.0, 4),
+                (16.0, 8),
+                (32.0, 16),
+                (64.0, 32),
+                (128.0, 64),
+                (256.0, 72)
+            ]
+        );
+        times.add(Duration::ZERO);
+        times.add(Duration::from_secs(1_000_000));
+        assert_eq!(times.histogram().iter().map(|step| step.times).sum::<usize>(), 202);
+        assert_eq!(Times::default().histogram(), []);
     }
 }

@@ -18,6 +18,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 pub use self::engine::NewJobs;
+pub use self::latency::Bucket;
 pub use self::memory::{MemoryUse, memory_use, parse_memory};
 use crate::config::Settings;
 use crate::devices::{DeviceError, Notice, NoticeSink};

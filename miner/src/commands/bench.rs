@@ -173,6 +173,8 @@ fn notes(result: &BenchResult, published: Option<&str>) -> String {
             ms(jobs.hashing_max_ms),
             jobs.taken
         ));
+        let steps = jobs.hashing.iter().map(|step| format!("<= {} ms: {}", step.up_to_ms, step.times));
+        text.push_str(&format!("    {}\n", steps.collect::<Vec<_>>().join(", ")));
         text.push_str(&format!(
             "  new job to its first slice done: half within {}, 99 % within {}\n",
             ms(jobs.slice_p50_ms),

@@ -1,6 +1,7 @@
 //! `rminer devices`
 
 mod cpu;
+mod gpu;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,6 +11,7 @@ use serde::Serialize;
 use self::cpu::CpuFacts;
 use super::table::table;
 use crate::cli::Context;
+use crate::config;
 use crate::devices::{DeviceError, Notice, NoticeSink};
 use crate::exit::Exit;
 use crate::problem::Problem;
@@ -64,10 +66,11 @@ pub(super) fn run(context: &Context<'_>) -> Exit {
             }
         })
     };
-    let (rows, mut warnings) = match cpu::rows(&sink) {
+    let (mut rows, mut warnings) = match cpu::rows(&sink) {
         Ok(found) => found,
         Err(error) => return device_failed(context, &error),
     };
+    rows.extend(gpu::rows(config::state_folder(context.env()).as_deref()));
     let verbose = context.globals().verbosity > 0;
     let printed =
         if context.globals().json { context.print_json(&rows) } else { context.print(&text(&rows, verbose)) };

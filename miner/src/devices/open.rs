@@ -149,3 +149,79 @@ fn refused(algorithm: &Algorithm, fault: DeviceError) -> (Problem, Exit) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use rminer_algos::registry::{RANDOMX, SHA256D};
+
+    use super::*;
+    use crate::config::{DevicePattern, Globals, Layers, Pools, resolve};
+
+    /// What is opened for these devices, and the codes of the warnings.
+    fn opened(
+        algorithm: &'static Algorithm,
+        devices: DeviceSelection,
+    ) -> (Result<Setup, (Problem, Exit)>, Vec<Problem>) {
+        let settings = resolve(&Layers::default(), Pools::Ignored, Globals::default()).unwrap().settings;
+        let heard: Arc<Mutex<Vec<Problem>>> = Arc::default();
+        let sink: NoticeSink = {
+            let heard = Arc::clone(&heard);
+            Arc::new(move |notice| {
+                if let Notice::Warning(problem) = notice {
+                    heard.lock().unwrap_or_else(PoisonError::into_inner).push(problem);
+                }
+            })
+        };
+        let setup = open(&Settings { algorithm, devices, ..settings }, &sink);
+        let heard = heard.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        (setup, heard)
+    }
+
+    fn only(patterns: &[DevicePattern]) -> DeviceSelection {
+        DeviceSelection::Only(patterns.to_vec())
+    }
+
+    #[test]
+    fn what_is_named_is_opened_and_nothing_else() {
+        for algorithm in [&SHA256D, &RANDOMX] {
+            let (setup, heard) = opened(algorithm, only(&[DevicePattern::Cpus]));
+            let setup = setup.unwrap();
+            assert!(setup.chosen.iter().all(|device| device.id.starts_with("cpu")), "{:?}", setup.chosen);
+            let workers: usize = setup.chosen.iter().map(|device| device.workers).sum();
+            assert_eq!(workers, setup.sources.len());
+            assert!(heard.iter().all(|problem| problem.code != "no-gpu"), "{heard:?}");
+        }
+        let (setup, _) = opened(&SHA256D, only(&[DevicePattern::Cpu(200)]));
+        let (problem, exit) = setup.err().unwrap();
+        assert_eq!((problem.code, exit), ("no-device", Exit::NoDevice));
+    }
+
+    #[test]
+    fn gpus_that_cannot_be_had_are_refused_with_reasons() {
+        let (setup, _) = opened(&RANDOMX, only(&[DevicePattern::Gpus]));
+        let (problem, exit) = setup.err().unwrap();
+        assert_eq!((problem.code, exit), ("no-device", Exit::NoDevice));
+        assert!(problem.summary.contains("randomx"));
+        let (setup, _) = opened(&SHA256D, only(&[DevicePattern::Gpus]));
+        match setup {
+            Ok(setup) => assert!(setup.chosen.iter().all(|device| device.id.starts_with("gpu"))),
+            Err((problem, _)) => assert!(!problem.facts.is_empty() && problem.help.len() > 1, "{problem}"),
+        }
+    }
+
+    #[test]
+    fn without_a_gpu_the_processor_mines_and_it_is_said() {
+        let (setup, heard) = opened(&SHA256D, DeviceSelection::Auto);
+        let setup = setup.unwrap();
+        let on_gpus = setup.chosen.iter().any(|device| device.id.starts_with("gpu"));
+        let told: Vec<_> = heard.iter().filter(|problem| problem.code == "no-gpu").collect();
+        assert_eq!(told.len(), usize::from(!on_gpus), "{heard:?}");
+        assert!(told.iter().all(|problem| !problem.facts.is_empty() && !problem.help.is_empty()));
+        let (setup, heard) = opened(&RANDOMX, DeviceSelection::Auto);
+        assert!(
+            setup.unwrap().chosen[0].id == "cpu0" && heard.iter().all(|problem| problem.code != "no-gpu")
+        );
+    }
+}

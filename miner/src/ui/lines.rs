@@ -244,7 +244,23 @@ impl Screen for Lines {
         if let (Some(effective_hs), Some(chance)) = (snapshot.effective_hs(), snapshot.effective_chance()) {
             text.push_str(&format!("   pool credits {} +-{}", hashrate(Some(effective_hs)), percent(chance)));
         }
-        self.line("rate", &text)
+        self.line("rate", &text)?;
+        // What one device does is the whole story already.
+        for device in snapshot.devices.iter().filter(|_| snapshot.devices.len() > 1) {
+            let mut text = format!(
+                "{} 10 s   {} 60 s   shares {}",
+                hashrate(device.rates.s10_hs),
+                hashrate(device.rates.s60_hs),
+                device.accepted
+            );
+            let counts =
+                [("rejected", device.rejected), ("not sent", device.not_sent), ("wrong", device.mismatches)];
+            for (word, number) in counts.into_iter().filter(|(_, number)| *number > 0) {
+                text.push_str(&format!(" {word} {number}"));
+            }
+            self.line(&device.id, &text)?;
+        }
+        Ok(())
     }
 
     fn summary(&mut self, snapshot: &Snapshot) -> io::Result<()> {
@@ -274,5 +290,68 @@ impl Screen for Lines {
             writeln!(self.out, "  not sent       {number} {why}")?;
         }
         self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::{DeviceSnapshot, Rates};
+
+    /// A screen in memory.
+    #[derive(Clone, Default)]
+    struct Memory(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Memory {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn shown(show: impl Fn(&mut Lines)) -> String {
+        let memory = Memory::default();
+        show(&mut Lines::new(Box::new(memory.clone()), Vec::new(), Detail::News));
+        let bytes = memory.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn several_devices_have_a_line_each() {
+        let device = |id: &str, rate_hs: f64, mismatches| DeviceSnapshot {
+            id: id.into(),
+            rates: Rates { s10_hs: Some(rate_hs), ..Rates::default() },
+            mismatches,
+            ..DeviceSnapshot::default()
+        };
+        let two = vec![device("cpu0", 9e7, 0), device("gpu0", 7e9, 2)];
+        let snapshot = Snapshot { devices: two, ..Snapshot::default() };
+        let text = shown(|lines| lines.rates(&snapshot).unwrap());
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(
+            text.contains("cpu0     90.0 MH/s 10 s") && text.contains("gpu0     7.00 GH/s 10 s"),
+            "{text}"
+        );
+        assert!(text.contains("shares 0 wrong 2"), "{text}");
+        let snapshot = Snapshot { devices: vec![device("cpu0", 9e7, 0)], ..snapshot };
+        assert_eq!(shown(|lines| lines.rates(&snapshot).unwrap()).lines().count(), 1);
+    }
+
+    #[test]
+    fn rare_shares_are_told_with_numbers() {
+        let rare =
+            RareShares { expected: Duration::from_secs(7500), difficulty: 7.5e12, rate_hs: 1e9, solo: false };
+        let text = shown(|lines| lines.happening(&Happening::RareShares(rare)).unwrap());
+        assert!(text.contains("warning[rare-shares]: a share is expected every 2 h 5 min"), "{text}");
+        assert!(text.contains("difficulty 7.50T at 1.00 GH/s"), "{text}");
+        let solo = RareShares { expected: Duration::MAX, solo: true, ..rare };
+        let text = shown(|lines| lines.happening(&Happening::RareShares(solo)).unwrap());
+        assert!(text.contains("a block is expected every") && text.contains("years"), "{text}");
     }
 }

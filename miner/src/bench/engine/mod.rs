@@ -13,6 +13,7 @@ use rminer_algos::Algorithm;
 use serde::Serialize;
 
 use self::watched::Watch;
+use super::latency::Bucket;
 use super::statistics::Slices;
 use super::{
     BenchError, BenchLength, BenchOptions, BenchProgress, BenchResult, MemoryUse, ProgressSink, memory_use,
@@ -39,6 +40,8 @@ pub struct NewJobs {
     pub hashing_p99_ms: Option<f64>,
     /// The longest of them.
     pub hashing_max_ms: Option<f64>,
+    /// All of them.
+    pub hashing: Vec<Bucket>,
     /// From a new job until its first slice is done, in milliseconds.
     pub slice_p50_ms: Option<f64>,
     /// The same for 99 of 100 times.
@@ -152,6 +155,7 @@ impl Measuring<'_> {
                 hashing_p50_ms: watch.hashing.percentile_ms(50),
                 hashing_p99_ms: watch.hashing.percentile_ms(99),
                 hashing_max_ms: watch.hashing.percentile_ms(100),
+                hashing: watch.hashing.histogram(),
                 slice_p50_ms: watch.slice.percentile_ms(50),
                 slice_p99_ms: watch.slice.percentile_ms(99),
                 rate_hs: median(wholes.iter().map(|phase| phase.rate_hs()).collect()),
