@@ -32,6 +32,11 @@ impl Miner {
         Self::start_with(&["--randomx-mode", "light", "--threads", "2", "--huge-pages", "off"], arguments)
     }
 
+    /// Mines SHA-256d on one CPU thread.
+    pub fn start_sha256d(arguments: &[&str]) -> Self {
+        Self::start_at("sha256d", &["--devices", "cpu", "--threads", "1"], arguments)
+    }
+
     /// Starts the binary with these arguments, RandomX and `--ui json`.
     pub fn start_with(base: &[&str], arguments: &[&str]) -> Self {
         Self::start_at("randomx", base, arguments)
