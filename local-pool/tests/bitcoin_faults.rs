@@ -115,7 +115,7 @@ fn difficulties_that_are_none() {
     let (mut rig, mut peer) = rig_and_peer();
     rig.fault("zero_target");
     let raw = String::from_utf8(rig.take_raw(peer.id)).unwrap();
-    assert_eq!(raw.lines().filter(|line| line.contains("mining.set_difficulty")).count(), 9);
+    assert_eq!(raw.lines().filter(|line| line.contains("mining.set_difficulty")).count(), 8);
     assert!(is_true(&rig.dig(&mut peer, 0)), "the old one is in force");
 }
 

@@ -49,6 +49,9 @@ fn settle(name: &str, pool: &LocalPool, miner: Miner) -> PoolStats {
     assert!(stats.shares.add_up(), "{name}: {stats:?}");
     assert_eq!((stats.shares.invalid(), stats.shares.duplicates()), (0, 0), "{name}: {stats:?}");
     assert_eq!(stats.shares_for_malformed_jobs, 0, "{name}");
+    // What the pool changed while shares were on their way is the only reason to refuse any.
+    let crossed = stats.shares.stale() + stats.shares.rejects(Reject::Retargeted);
+    assert_eq!(stats.shares.rejected_total(), crossed, "{name}: {stats:?}");
     stats
 }
 
@@ -224,6 +227,24 @@ fn difficulties_change_in_every_way() {
     );
 }
 
+/// At a difficulty that every hash meets, a miner sends what the pool takes and keeps the rest to itself.
+#[test]
+fn an_absurd_difficulty_floods_nobody() {
+    let pool = pool_with(Profile::by_name("gopool").unwrap(), Duration::from_secs(3600));
+    let mut miner = start(pool.addr(), &[]);
+    miner.wait_accepted(1, PATIENCE_S);
+    pool.set_difficulty(1);
+    miner.wait("a hundred easy shares", PATIENCE_S, |_| pool.stats().shares.accepted > 100);
+    pool.set_difficulty(hashes(DIFFICULTY));
+    // What is on its way of the easy job is still counted; then hard shares come at their own pace.
+    let (code, summary, _) = miner.stop();
+    assert_eq!(code, Some(0));
+    assert_sums(&summary);
+    let stats = pool.stats();
+    assert_eq!((stats.shares.invalid(), stats.shares.duplicates()), (0, 0), "{stats:?}");
+    assert_eq!((stats.connects, stats.closed_by_pool), (1, 0), "{stats:?}");
+}
+
 /// A pool that enforces a raised difficulty before any job brings it loses shares for two seconds, and no longer.
 #[test]
 fn a_raise_without_a_job_is_obeyed_soon() {
@@ -231,7 +252,7 @@ fn a_raise_without_a_job_is_obeyed_soon() {
     let mut miner = start(pool.addr(), &[]);
     miner.wait_accepted(2, PATIENCE_S);
     pool.set_difficulty(hashes(2.0 * DIFFICULTY));
-    std::thread::sleep(Duration::from_millis(3500));
+    std::thread::sleep(Duration::from_secs(5));
     let missed = pool.stats().shares.rejects(Reject::Retargeted);
     miner.wait_accepted(4, PATIENCE_S);
     let stats = settle("enforce-at-once", &pool, miner);
@@ -313,6 +334,16 @@ fn pool_faults_lose_no_share_and_break_nothing() {
         miner.wait(&format!("share after {fault}"), PATIENCE_S, |miner| miner.accepted() >= want);
         pool.set_fault(Fault::None);
     }
+    // Verdicts that never come, or for nobody: the shares are counted by the pool, and mining goes on.
+    for fault in ["wrong_id", "null_ids", "drop_reply(2)"] {
+        let before = pool.stats().shares.accepted;
+        pool.set_fault(fault.parse::<Fault>().unwrap());
+        miner.wait(&format!("two shares in spite of {fault}"), PATIENCE_S, |_| {
+            pool.stats().shares.accepted >= before + 2
+        });
+        pool.set_fault(Fault::None);
+        miner.wait_accepted(1, PATIENCE_S);
+    }
     let stats = settle("faults", &pool, miner);
     assert_eq!(stats.answers, 3, "{stats:?}");
 }
@@ -390,6 +421,17 @@ fn another_protocol_on_the_port_is_named() {
     let mut miner = Miner::start_sha256d(&["--pool", &http, "--user", USER, "--retries", "1"]);
     assert_eq!(miner.wait_exit(30), Some(4));
     assert!(miner.down_reasons().contains("HTTP/1.1"), "{}", miner.down_reasons());
+
+    // A server of the protocol's second version says nothing to so short a line.
+    let silent = server(|stream| {
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_secs(60));
+            drop(stream);
+        });
+    });
+    let mut miner = Miner::start_sha256d(&["--pool", &silent, "--user", USER, "--retries", "1"]);
+    assert_eq!(miner.wait_exit(90), Some(4));
+    assert!(miner.down_reasons().contains("Stratum V2"), "{}", miner.down_reasons());
 
     let monero = LocalPool::spawn_thread(PoolConfig::default()).unwrap();
     let mut miner = start(monero.addr(), &["--retries", "1"]);

@@ -1,5 +1,8 @@
-//! Minutes of mining while something breaks every five seconds. `RMINER_SOAK_SECONDS` makes it longer than the
-//! short run of the normal tests, and `RMINER_SOAK_MODE=fast` uses the dataset.
+//! Minutes of mining while something breaks every five seconds, once with each protocol.
+//!
+//! `RMINER_SOAK_SECONDS` makes it longer than the short run of the normal tests. For RandomX `RMINER_SOAK_MODE=fast`
+//! uses the dataset; for SHA-256d `RMINER_SOAK_DEVICES` names the devices in the words of `--devices`, which are the
+//! CPU, and software Vulkan where `RMINER_REQUIRE_FIXTURES=1` says that it is there.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_precision_loss)] // a failure here is a failed test
 
 mod support;
@@ -7,7 +10,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use rminer_pool::fault_proxy::FaultProxy;
-use rminer_pool::{DifficultyConfig, Fault, LocalPool, PoolConfig};
+use rminer_pool::{DifficultyConfig, Fault, LocalPool, PoolConfig, bitcoin};
 use support::{Miner, WALLET, assert_sums, resident_mib, threads_and_files};
 
 /// Between two faults.
@@ -19,6 +22,8 @@ const CACHE_MIB: f64 = 256.0;
 const DATASET_MIB: f64 = 2080.0;
 /// The program's own memory at most. The checker's machine and the pool's answers are in it.
 const MOST_OWN_MIB: f64 = 60.0;
+/// A driver compiles and keeps its own; this is what the one that draws in software may take beside.
+const DRIVER_MIB: f64 = 110.0;
 
 /// On the wire: what the proxy does for one period.
 const WIRE: [&str; 12] = [
@@ -35,8 +40,8 @@ const WIRE: [&str; 12] = [
     "drop-up",
     "chop 7",
 ];
-/// By the pool.
-const POOL: [&str; 14] = [
+/// By a Monero pool.
+const MONERO: [&str; 14] = [
     "dup_job",
     "same_id_new_content",
     "retarget_same_job",
@@ -52,26 +57,98 @@ const POOL: [&str; 14] = [
     "redirect(evil.example, 1)",
     "string_ids",
 ];
+/// By a Bitcoin pool.
+const BITCOIN: [&str; 20] = [
+    "dup_job",
+    "set_extranonce",
+    "same_id_new_content",
+    "retarget_same_job",
+    "set_version_mask(0000e000)",
+    "zero_target",
+    "garbage_line",
+    "set_extranonce(16, 2)",
+    "unknown_replies",
+    "job_storm(2000)",
+    "set_version_mask(1fffe000)",
+    "reply_twice",
+    "drop_reply(3)",
+    "malformed_notify(coinbase2_odd)",
+    "json_bomb",
+    "questions",
+    "escape_text",
+    "new_block",
+    "redirect(evil.example, 1)",
+    "string_ids",
+];
+
+/// What is soaked.
+struct Soak {
+    /// The algorithm.
+    name: &'static str,
+    pool: PoolConfig,
+    /// Arguments of the miner beside pool and user.
+    arguments: Vec<String>,
+    user: &'static str,
+    faults: &'static [&'static str],
+    /// Time to the first share at most.
+    start_s: u64,
+    /// Memory that is not the program's own.
+    big_mib: f64,
+}
 
 #[test]
-fn faults_every_five_seconds() {
-    let seconds = std::env::var("RMINER_SOAK_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(45);
+fn randomx_with_faults_every_five_seconds() {
     let fast = std::env::var("RMINER_SOAK_MODE").is_ok_and(|mode| mode == "fast");
-    let config = PoolConfig {
-        difficulty: DifficultyConfig { start: if fast { 200 } else { 4 }, ..DifficultyConfig::default() },
-        job_interval: Duration::from_secs(7),
-        ..PoolConfig::default()
-    };
-    let pool = LocalPool::spawn_thread(config).unwrap();
+    let mut arguments = vec!["--threads", "2"];
+    if !fast {
+        arguments.extend(["--randomx-mode", "light", "--huge-pages", "off"]);
+    }
+    soak(Soak {
+        name: "randomx",
+        pool: PoolConfig {
+            difficulty: DifficultyConfig { start: if fast { 200 } else { 4 }, ..DifficultyConfig::default() },
+            job_interval: Duration::from_secs(7),
+            ..PoolConfig::default()
+        },
+        arguments: arguments.into_iter().map(String::from).collect(),
+        user: WALLET,
+        faults: &MONERO,
+        start_s: if fast { 180 } else { 60 },
+        big_mib: if fast { DATASET_MIB } else { CACHE_MIB } + 2.0 * 2.0,
+    });
+}
+
+#[test]
+fn sha256d_with_faults_every_five_seconds() {
+    let everything_is_there = std::env::var("RMINER_REQUIRE_FIXTURES").is_ok_and(|value| value == "1");
+    let usual = if everything_is_there { "cpu,software" } else { "cpu" };
+    let devices = std::env::var("RMINER_SOAK_DEVICES").unwrap_or_else(|_| usual.into());
+    let big_mib = if devices == "cpu" { 0.0 } else { DRIVER_MIB };
+    let arguments = ["--threads", "1", "--devices", &devices];
+    soak(Soak {
+        name: "sha256d",
+        pool: PoolConfig {
+            difficulty: DifficultyConfig { start: bitcoin::hashes(0.0005), ..DifficultyConfig::default() },
+            job_interval: Duration::from_secs(7),
+            ..PoolConfig::with_profile(bitcoin::Profile::default())
+        },
+        arguments: arguments.map(String::from).to_vec(),
+        user: "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4.rig0",
+        faults: &BITCOIN,
+        start_s: 60,
+        big_mib,
+    });
+}
+
+fn soak(soak: Soak) {
+    let Soak { name, pool, arguments, user, faults: pool_faults, start_s, big_mib } = soak;
+    let seconds = std::env::var("RMINER_SOAK_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(45);
+    let pool = LocalPool::spawn_thread(pool).unwrap();
     let proxy = FaultProxy::spawn_thread(pool.addr()).unwrap();
     let url = format!("stratum+tcp://{}", proxy.addr());
-    let base: &[&str] = if fast {
-        &["--threads", "2"]
-    } else {
-        &["--randomx-mode", "light", "--threads", "2", "--huge-pages", "off"]
-    };
-    let mut miner = Miner::start_with(base, &["--pool", &url, "--user", WALLET]);
-    miner.wait_accepted(1, if fast { 180 } else { 60 });
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut miner = Miner::start_at(name, &arguments, &["--pool", &url, "--user", user]);
+    miner.wait_accepted(1, start_s);
 
     let began = Instant::now();
     let mut faults = 0;
@@ -87,7 +164,7 @@ fn faults_every_five_seconds() {
             if faults % 2 == 0 {
                 proxy.command(WIRE[faults / 2 % WIRE.len()].parse().unwrap());
             } else {
-                pool.set_fault(POOL[faults / 2 % POOL.len()].parse::<Fault>().unwrap());
+                pool.set_fault(pool_faults[faults / 2 % pool_faults.len()].parse::<Fault>().unwrap());
             }
             faults += 1;
         }
@@ -105,15 +182,14 @@ fn faults_every_five_seconds() {
     let (code, summary, took) = miner.stop();
     let stats = pool.stats();
 
-    let big = if fast { DATASET_MIB } else { CACHE_MIB } + 2.0 * 2.0;
-    let own = |rss: &f64| rss - big;
+    let own = |rss: &f64| rss - big_mib;
     let most = memory.iter().map(own).fold(f64::MIN, f64::max);
     let half = memory.len() / 2;
     let mean = |part: &[f64]| part.iter().map(own).sum::<f64>() / part.len().max(1) as f64;
     let (early, late) = (mean(&memory[..half]), mean(&memory[half..]));
     let threads = shape.iter().map(|(threads, _)| *threads);
     println!(
-        "soak: {seconds} s, {faults} faults, {} shares found, {} accepted by the pool, {} invalid, {} duplicate, own memory {most:.1} MiB at most, {early:.1} then {late:.1} MiB on average, threads {:?} to {:?}, files {:?} to {:?}, stop took {} ms",
+        "soak of {name}: {seconds} s, {faults} faults, {} shares found, {} accepted by the pool, {} invalid, {} duplicate, own memory {most:.1} MiB at most, {early:.1} then {late:.1} MiB on average, threads {:?} to {:?}, files {:?} to {:?}, stop took {} ms",
         summary["shares"]["found"],
         stats.shares.accepted,
         stats.shares.invalid(),
@@ -130,6 +206,9 @@ fn faults_every_five_seconds() {
     assert_eq!(stats.shares.invalid(), 0, "{stats:?}");
     assert_eq!(stats.shares.duplicates(), 0, "{stats:?}");
     assert!(stats.shares.add_up(), "{stats:?}");
+    for device in summary["devices"].as_array().unwrap() {
+        assert!(device["hashes"].as_u64().unwrap() > 0 && device["mismatches"] == 0, "{summary}");
+    }
     assert!(most <= MOST_OWN_MIB, "own memory {most:.1} MiB");
     assert!(late <= early + 8.0, "own memory grew from {early:.1} to {late:.1} MiB");
 }

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 /// Bytes of a header.
-pub(super) const HEADER_BYTES: usize = 80;
+const HEADER_BYTES: usize = 80;
 
 /// SHA-256 twice over the parts, one behind the other.
 pub(super) fn sha256d(parts: &[&[u8]]) -> [u8; 32] {
@@ -29,7 +29,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    pub(super) fn bytes(&self) -> [u8; HEADER_BYTES] {
+    fn bytes(&self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         let number = |number: u32| number.to_le_bytes();
         bytes[..4].copy_from_slice(&number(self.version));

@@ -274,9 +274,7 @@ impl Dialect for Bitcoin {
                 self.send_content(desk, now, id, Arc::clone(&self.template), None);
             }
             Fault::ZeroTarget => {
-                for params in
-                    ["[0]", "[0.0]", "[-1]", "[null]", "[\"easy\"]", "[]", "[{}]", "null", "[1e-400]"]
-                {
+                for params in ["[0]", "[0.0]", "[-1]", "[null]", "[\"easy\"]", "[]", "[{}]", "null"] {
                     self.message(desk, now, id, "mining.set_difficulty", params);
                 }
             }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use rminer_algos::decode_hex;
 use serde_json::value::RawValue;
 
-use super::header::{HEADER_BYTES, Header, merkle_root, sha256d};
+use super::header::{Header, merkle_root, sha256d};
 use super::jobs::job_number;
 use super::target::{Stamp, meets};
 use super::{Bitcoin, SeatJob, VersionFormula, text};
@@ -176,7 +176,6 @@ impl Bitcoin {
                 bits: content.job.bits,
                 nonce: claim.nonce,
             };
-            debug_assert_eq!(header.bytes().len(), HEADER_BYTES);
             let hash = header.hash();
             if meets(&hash, &target) {
                 return Ok((hash, version));

@@ -300,7 +300,11 @@ impl fmt::Display for CloseReason {
         match self {
             Self::Network(text) | Self::Connect(text) => f.write_str(text),
             Self::Idle(limit) => write!(f, "no message for {} s", limit.as_secs()),
-            Self::LoginTimeout(limit) => write!(f, "no answer to the login within {} s", limit.as_secs()),
+            Self::LoginTimeout(limit) => write!(
+                f,
+                "no answer to the login within {} s; this port may be for something else, such as Stratum V2",
+                limit.as_secs()
+            ),
             Self::NoJob(limit) => write!(f, "no job within {} s after the login", limit.as_secs()),
             Self::NothingToMine(limit) => write!(f, "nothing to mine for {} s", limit.as_secs()),
             Self::SlowLine(limit) => {
