@@ -25,6 +25,8 @@ const REDIRECT_WINDOW: Duration = Duration::from_secs(600);
 const MAX_REDIRECT_WAIT_S: u64 = 60;
 /// A close this soon after a keepalive is blamed on it; twice in a row ends keepalives with this pool.
 const KEEPALIVE_BLAME: Duration = Duration::from_secs(5);
+/// A close this soon after a login with extensions, without a word, twice in a row ends them with this pool.
+const EXTENSIONS_BLAME: Duration = Duration::from_secs(5);
 /// A close this soon after asking for extranonce changes ends that with this pool at once.
 const EXTRANONCE_BLAME: Duration = Duration::from_secs(2);
 
@@ -38,11 +40,13 @@ pub struct Hints {
     pub keepalive: bool,
     /// False when this pool closes on the wish to be told of extranonce changes.
     pub extranonce_subscribe: bool,
+    /// False when this pool closes on a login with extensions.
+    pub extensions: bool,
 }
 
 impl Default for Hints {
     fn default() -> Self {
-        Self { keepalive: true, extranonce_subscribe: true }
+        Self { keepalive: true, extranonce_subscribe: true, extensions: true }
     }
 }
 
@@ -86,6 +90,7 @@ pub struct Pool {
     address: Option<(String, u16)>,
     keepalive_closes: u32,
     extranonce_closes: bool,
+    extension_closes: u32,
     pub(crate) bugs: Bugs,
 }
 
@@ -102,6 +107,7 @@ impl Pool {
             address: None,
             keepalive_closes: 0,
             extranonce_closes: false,
+            extension_closes: 0,
             bugs: Bugs::default(),
         }
     }
@@ -128,7 +134,11 @@ impl Pool {
 
     /// What earlier connections taught.
     pub fn hints(&self) -> Hints {
-        Hints { keepalive: self.keepalive_closes < 2, extranonce_subscribe: !self.extranonce_closes }
+        Hints {
+            keepalive: self.keepalive_closes < 2,
+            extranonce_subscribe: !self.extranonce_closes,
+            extensions: self.extension_closes < 2,
+        }
     }
 
     /// A session has been useful: earlier failures do not matter any more.
@@ -157,12 +167,16 @@ impl Pool {
         };
         self.extranonce_closes |= matches!(reason, CloseReason::Network(_))
             && is_blamed(Provocation::ExtranonceSubscribe, EXTRANONCE_BLAME);
-        let blamed = is_blamed(Provocation::Keepalive, KEEPALIVE_BLAME);
-        self.keepalive_closes = match (self.hints().keepalive, blamed) {
-            (false, _) => self.keepalive_closes,
-            (true, true) => self.keepalive_closes + 1,
+        let in_a_row = |closes: u32, blamed| match (closes < 2, blamed) {
+            (false, _) => closes,
+            (true, true) => closes + 1,
             (true, false) => 0,
         };
+        let blamed = is_blamed(Provocation::Keepalive, KEEPALIVE_BLAME);
+        self.keepalive_closes = in_a_row(self.keepalive_closes, blamed);
+        let blamed = is_blamed(Provocation::Extensions, EXTENSIONS_BLAME);
+        let closed = matches!(reason, CloseReason::Network(_));
+        self.extension_closes = in_a_row(self.extension_closes, blamed && closed);
         if self.bugs.has(Bug::BackoffNeverGrows) {
             self.backoff.reset();
         }
@@ -355,5 +369,26 @@ mod tests {
         assert!(pool.hints().extranonce_subscribe, "long after is for another reason");
         pool.failed(now, &gone, sent(now), &mut rng);
         assert!(!pool.hints().extranonce_subscribe && pool.hints().keepalive);
+    }
+
+    #[test]
+    fn extensions_are_blamed_twice_in_a_row_and_only_for_a_close() {
+        let now = Instant::now();
+        let mut pool = pool(RedirectPolicy::SameHost, false);
+        let mut rng = Rng::new(1);
+        let gone = CloseReason::Network("closed".into());
+        let sent = Some((Provocation::Extensions, now));
+        for (reason, provocation) in [
+            (&gone, sent),
+            (&CloseReason::LoginTimeout(EXTENSIONS_BLAME), sent),
+            (&gone, sent),
+            (&CloseReason::Connect("refused".into()), None),
+            (&gone, sent),
+        ] {
+            pool.failed(now, reason, provocation, &mut rng);
+            assert!(pool.hints().extensions, "{reason:?}");
+        }
+        pool.failed(now, &gone, sent, &mut rng);
+        assert!(!pool.hints().extensions);
     }
 }

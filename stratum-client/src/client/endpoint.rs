@@ -69,7 +69,9 @@ fn stratum(pool: &PoolConfig) -> Result<MakeDialect, ClientError> {
             Ok(Box::new(move |hints: Hints| -> Box<dyn Dialect> {
                 let seed = connections.fetch_add(1, Ordering::Relaxed);
                 let extranonce_subscribe = config.extranonce_subscribe && hints.extranonce_subscribe;
-                let dialect = Bitcoin::new(BitcoinConfig { seed, extranonce_subscribe, ..config.clone() });
+                let plain = !hints.extensions;
+                let dialect =
+                    Bitcoin::new(BitcoinConfig { seed, extranonce_subscribe, plain, ..config.clone() });
                 if proxied { Box::new(Patient(dialect)) } else { Box::new(dialect) }
             }))
         }
@@ -99,6 +101,7 @@ fn bitcoin(pool: &PoolConfig) -> BitcoinConfig {
             Toggle::Off => false,
             Toggle::Auto => pool.url.wants_extranonce() || pool.url.host().to_string().contains("nicehash"),
         },
+        plain: false,
         seed: 0,
     }
 }

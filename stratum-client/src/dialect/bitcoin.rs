@@ -17,13 +17,13 @@ mod rolling;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use rminer_algos::{Algorithm, Target, Template, encode_hex};
+use rminer_algos::{Algorithm, Target, Template, TemplateKey, encode_hex};
 use secrecy::SecretString;
 
 use super::wire::{Requests, json, redirect, token};
 use super::{CloseReason, Dialect, Event, Limits, Outbox, ProtocolError, Provocation};
 use crate::bugs::{Bug, Bugs};
-use crate::endpoint::BitcoinOptions;
+use crate::endpoint::{BitcoinOptions, Toggle};
 use crate::envelope::{Envelope, items, parse_line, text};
 use crate::job::Share;
 use crate::ledger::{NotSent, Reject, ShareId, Verdict};
@@ -75,6 +75,8 @@ pub struct BitcoinConfig {
     pub options: BitcoinOptions,
     /// Whether to ask for extranonce changes by `mining.extranonce.subscribe`.
     pub extranonce_subscribe: bool,
+    /// Whether the pool closed on the usual login: then one request comes after the other, and none is for an extension.
+    pub plain: bool,
     /// Decides where extranonces start; two connections must not share one.
     pub seed: u64,
 }
@@ -110,6 +112,8 @@ pub struct Bitcoin {
     answered: Pace<MAX_ANSWERED>,
     warned: Warned,
     extranonce_asked: Option<Instant>,
+    /// When a login with extensions went out that nothing has come for.
+    unheard: Option<Instant>,
     rng: Rng,
     bugs: Bugs,
 }
@@ -171,11 +175,17 @@ struct WireJob {
     seq: u64,
     /// Job id as JSON text: number or string, exactly as it came.
     id: Box<str>,
+    /// What the pool rebuilds for this id.
+    content: TemplateKey,
 }
 
 impl Bitcoin {
     /// A dialect for one new connection.
-    pub fn new(config: BitcoinConfig) -> Self {
+    pub fn new(mut config: BitcoinConfig) -> Self {
+        if config.plain {
+            (config.options.pipeline, config.options.version_mask) = (false, 0);
+            (config.options.extranonce_subscribe, config.extranonce_subscribe) = (Toggle::Off, false);
+        }
         let mut rng = Rng::new(config.seed);
         Self {
             requests: Requests::default(),
@@ -198,6 +208,7 @@ impl Bitcoin {
             answered: Pace::default(),
             warned: Warned::default(),
             extranonce_asked: None,
+            unheard: None,
             rng,
             bugs: Bugs::default(),
             config,
@@ -217,6 +228,7 @@ impl Bitcoin {
         message: &Envelope<'_>,
         out: &mut Outbox,
     ) -> Result<(), ProtocolError> {
+        self.unheard = None;
         let params = message.params;
         match message.method.as_deref() {
             Some("mining.notify") => self.notify(params, out),
@@ -385,7 +397,8 @@ impl Dialect for Bitcoin {
     }
 
     fn provocation(&self) -> Option<(Provocation, Instant)> {
-        self.extranonce_asked.map(|at| (Provocation::ExtranonceSubscribe, at))
+        let extensions = self.unheard.map(|at| (Provocation::Extensions, at));
+        extensions.or(self.extranonce_asked.map(|at| (Provocation::ExtranonceSubscribe, at)))
     }
 }
 

@@ -94,6 +94,8 @@ pub enum Provocation {
     Keepalive,
     /// The wish to be told of extranonce changes.
     ExtranonceSubscribe,
+    /// A login with extensions, or with all its requests at once.
+    Extensions,
 }
 
 /// What a dialect wants done, in order.

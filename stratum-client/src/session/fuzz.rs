@@ -175,6 +175,7 @@ fn bitcoin() -> Box<dyn Dialect> {
         algorithm: &registry::SHA256D,
         options: BitcoinOptions::default(),
         extranonce_subscribe: true,
+        plain: false,
         seed: 1,
     }))
 }

@@ -22,6 +22,7 @@ pub fn fuzz_bitcoin(data: &[u8]) {
             ..BitcoinOptions::default()
         },
         extranonce_subscribe: true,
+        plain: false,
         seed: 1,
     });
     fuzz(dialect, data, |dialect| {

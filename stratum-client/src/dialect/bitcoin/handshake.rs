@@ -18,6 +18,12 @@ use crate::ledger::Reject;
 impl Bitcoin {
     /// The first requests.
     pub(super) fn begin(&mut self, now: Instant, out: &mut Outbox) {
+        if self.config.plain {
+            out.event(Event::Notice(
+                "the pool closed on the usual login; it is done without extensions".into(),
+            ));
+        }
+        self.unheard = (!self.config.plain).then_some(now);
         let configures = self.configure(now, out);
         if self.config.options.pipeline || !configures {
             self.subscribe(now, false, out);

@@ -72,6 +72,9 @@ impl Bitcoin {
             next_seed: None,
             algorithm: self.config.algorithm,
         }));
+        // A name that now stands for something else does not stand for what it was.
+        let content = Template::Header(Arc::new(notify.template(extranonce, 0, 0))).key();
+        self.jobs.retain(|job| job.id != notify.id || job.content == content);
         // What the session's ring no longer holds is not asked for either.
         if supersede == Supersede::Discard {
             self.jobs.clear();
@@ -79,7 +82,7 @@ impl Bitcoin {
         if self.jobs.len() == JOB_RING {
             self.jobs.pop_front();
         }
-        self.jobs.push_back(WireJob { seq: self.last_seq, id: notify.id.clone() });
+        self.jobs.push_back(WireJob { seq: self.last_seq, id: notify.id.clone(), content });
     }
 
     /// A difficulty that makes no sense changes nothing.

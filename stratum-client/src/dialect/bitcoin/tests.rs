@@ -35,6 +35,7 @@ fn config() -> BitcoinConfig {
         algorithm: &SHA256D,
         options: BitcoinOptions::default(),
         extranonce_subscribe: false,
+        plain: false,
         seed: 7,
     }
 }

@@ -17,6 +17,22 @@ fn one_request_after_the_other() {
 }
 
 #[test]
+fn a_plain_login_asks_for_nothing() {
+    let (peer, _) = Peer::new(config());
+    assert_eq!(peer.dialect.provocation(), Some((Provocation::Extensions, peer.now)));
+    let mut peer = Peer { dialect: Bitcoin::new(BitcoinConfig { plain: true, ..config() }), now: peer.now };
+    let mut out = Outbox::default();
+    peer.dialect.start(peer.now, &mut out);
+    let out = out.take();
+    assert!(
+        matches!(&out[..], [Out::Event(Event::Notice(_)), Out::Line(line)] if line.contains("mining.subscribe"))
+    );
+    assert_eq!(peer.dialect.provocation(), None);
+    let sent = lines(peer.says(&subscribed(EXTRANONCE1, 4).replace("\"id\":2", "\"id\":1")).unwrap());
+    assert!(sent.len() == 1 && sent[0].contains("mining.authorize"), "{sent:?}");
+}
+
+#[test]
 fn a_configure_without_answer_holds_up_nothing() {
     // In a row: after five seconds.
     let (mut peer, _) = Peer::new(unpipelined());

@@ -285,9 +285,15 @@ fn extranonces_change_with_the_next_job() {
             2 * usize::from(want.1)
         );
     }
-    // The share of an old job has the old extranonce.
+    // Its name now stands for another extranonce, so a share of the old job is worth nothing; under a name of its own
+    // it has the old extranonce.
+    let out = peer.submitted(&old, 0, 1, [0; 32]);
+    assert!(matches!(&out[..], [Out::Event(Event::Verdict(_, Verdict::NotSent(NotSent::Stale)))]), "{out:?}");
+    let old = peer.job(&notify("old", false));
+    peer.silent(&set(r#"["77",8]"#));
+    peer.job(&notify("new", false));
     let sent = peer.submit(&old, 0, 1, [0; 32]);
-    let rebuilt = server_header(&params("1", "20000000", false), EXTRANONCE1, &sent, by_bip310);
+    let rebuilt = server_header(&params("old", "20000000", false), "", &sent, by_bip310);
     assert_eq!(rebuilt, old.template.work(0).unwrap().blob_with(1)[..]);
     for bad in [
         r#"["zz",4]"#,
@@ -298,7 +304,7 @@ fn extranonces_change_with_the_next_job() {
     ] {
         assert!(peer.fault(&set(bad)).contains("extranonce"), "{bad}");
     }
-    assert_eq!(seen(&peer.job(&notify("2", false))).0, "");
+    assert_eq!(seen(&peer.job(&notify("2", false))).0, "77");
     let (mut fresh, _) = Peer::new(config());
     assert!(fresh.fault(&set(r#"["00"]"#)).contains("extranonce2_size"), "there is none yet to keep");
 
