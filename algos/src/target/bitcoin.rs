@@ -11,6 +11,8 @@ const MAX_DECIMAL_BYTES: usize = 64;
 const MAX_MAGNITUDE: i64 = 70;
 /// Difficulties with more zeros behind the point have a target beyond 256 bits, which every hash meets.
 const MIN_MAGNITUDE: i64 = -12;
+/// Smaller ones are zero to every server, since no double holds them.
+const ZERO_MAGNITUDE: i64 = -323;
 
 impl Target {
     /// A pool's difficulty as it stands in its message: a decimal with or without fraction and exponent. The target
@@ -28,6 +30,9 @@ impl Target {
         let magnitude = exponent.saturating_add(i64::try_from(digits.len()).unwrap_or(i64::MAX));
         if magnitude > MAX_MAGNITUDE {
             return Err(TargetError::Zero);
+        }
+        if magnitude < ZERO_MAGNITUDE {
+            return Err(TargetError::ZeroDifficulty);
         }
         if magnitude < MIN_MAGNITUDE {
             return Ok(Self::MAX);
@@ -217,13 +222,13 @@ mod tests {
             assert_eq!(Target::from_bitcoin_difficulty(wrong), Err(TargetError::BadDifficulty), "{wrong}");
         }
         assert_eq!(Target::from_bitcoin_difficulty(&"1".repeat(65)), Err(TargetError::BadDifficulty));
-        for zero in ["0", "0.000", "0e99", "00"] {
+        for zero in ["0", "0.000", "0e99", "00", "1e-400", "1e-99999999999999999999999"] {
             assert_eq!(Target::from_bitcoin_difficulty(zero), Err(TargetError::ZeroDifficulty), "{zero}");
         }
         for huge in ["1e68", "1e70", "1e71", "1e99999999999999999999999"] {
             assert_eq!(Target::from_bitcoin_difficulty(huge), Err(TargetError::Zero), "{huge}");
         }
-        for tiny in ["1e-11", "1e-12", "1e-13", "1e-99999999999999999999999", "0.0000000000000000001"] {
+        for tiny in ["1e-11", "1e-12", "1e-13", "1e-300", "0.0000000000000000001"] {
             assert_eq!(Target::from_bitcoin_difficulty(tiny), Ok(Target::MAX), "{tiny}");
         }
         // Sixty-four digits at either end of what is computed.
