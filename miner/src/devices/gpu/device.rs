@@ -55,6 +55,7 @@ impl DeviceSource for GpuSource {
         device.note(|facts| {
             facts.choice = Some(device.runner.choice().clone());
             facts.pipelines = device.runner.pipelines_created();
+            facts.destroyer = Some(device.runner.destroyer());
         });
         Ok(Box::new(device))
     }

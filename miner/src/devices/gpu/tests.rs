@@ -1,9 +1,14 @@
+use std::time::{Duration, Instant};
+
 use rminer_algos::registry::{RANDOMX, SHA256D};
-use rminer_algos::{Target, Work};
+use rminer_algos::{NonceField, Target, Template, Work};
+use rminer_stratum::{Job, JobKey, Supersede};
+use tokio::sync::mpsc;
 
 use super::*;
 use crate::config::DevicePattern;
 use crate::devices::{DeviceError, Found, Generation};
+use crate::engine::{Crew, CrewEvent, Letter, Mailbox, Patience, Report, Scheduler};
 
 fn software() -> DeviceSelection {
     DeviceSelection::Only(vec![DevicePattern::Software])
@@ -11,7 +16,12 @@ fn software() -> DeviceSelection {
 
 /// The software adapter as the miner sees it. Without one a test is skipped, or fails where everything must be there.
 fn setup() -> Option<GpuSetup> {
-    let setup = open(&SHA256D, &GpuSettings::default(), &software(), None);
+    setup_with(None)
+}
+
+fn setup_with(kernel: Option<&str>) -> Option<GpuSetup> {
+    let settings = GpuSettings { kernel: kernel.map(str::to_owned) };
+    let setup = open(&SHA256D, &settings, &software(), None);
     if setup.sources.is_empty() {
         let required = std::env::var("RMINER_REQUIRE_FIXTURES").is_ok_and(|value| value == "1");
         assert!(!required, "no software Vulkan: install mesa-vulkan-drivers and libvulkan1");
@@ -60,6 +70,64 @@ fn a_card_is_opened_and_finds_what_the_reference_finds() {
     device.load(&work, target(), &interrupt).unwrap();
     generation.advance();
     assert_eq!(device.scan(counter..counter + 1000, &interrupt, &mut found), Ok(0));
+}
+
+/// The readable kernel is slow enough to be lost in the middle of a million nonces.
+#[test]
+fn a_lost_card_comes_back_and_finds_each_winner_once() {
+    let Some(setup) = setup_with(Some("reference")) else { return };
+    let sample = (SHA256D.sample)(5).unwrap();
+    let field = NonceField { free_bits: 20, ..sample.nonce_field() };
+    let work = Arc::new(Work::new(sample.blob(), field, None).unwrap());
+    let job = Arc::new(Job {
+        key: JobKey { session: 1, seq: 1 },
+        pool: 0,
+        algorithm: &SHA256D,
+        template: Template::Fixed(Arc::clone(&work)),
+        target: target(),
+        block_target: None,
+        supersede: Supersede::Prefer,
+        height: None,
+        next_seed: None,
+        received: Instant::now(),
+    });
+    let mailbox = Arc::new(Mailbox::default());
+    let (sender, mut reports) = mpsc::channel(1024);
+    let mut crew = Crew::new(setup.sources.clone(), Arc::clone(&mailbox), sender, Patience::default());
+    mailbox.post(Letter::Mine(Scheduler::default().job(job).unwrap()));
+    let end = Instant::now() + Duration::from_secs(120);
+    let (mut nonces, mut losses, mut lost, mut mining_again) = (Vec::new(), 0, None, None);
+    'mining: loop {
+        assert!(Instant::now() < end, "{} winners, {losses} losses", nonces.len());
+        let now = Instant::now();
+        let mut events = crew.tick(now);
+        while let Ok(report) = reports.try_recv() {
+            match report {
+                Report::Hit(hit) => {
+                    nonces.push(hit.nonce);
+                    if losses == 1 {
+                        mining_again = mining_again.or(lost.map(|lost: Instant| lost.elapsed()));
+                    }
+                    if lost.is_none() {
+                        setup.cards[0].facts().destroyer.unwrap().destroy();
+                        lost = Some(Instant::now());
+                    }
+                }
+                Report::Ended { worker, life, error } => events.extend(crew.ended(now, worker, life, error)),
+                Report::Exhausted(_) => break 'mining,
+                Report::Ready { .. } => {}
+            }
+        }
+        losses += events.iter().filter(|event| matches!(event, CrewEvent::Lost(..))).count();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(crew.stop(Instant::now() + Duration::from_secs(60)), 0);
+    assert_eq!(losses, 1);
+    eprintln!("a winner again {:?} after the device was destroyed", mining_again.unwrap());
+    let mut reference = (SHA256D.reference)().unwrap();
+    let wins = |nonce: &u64| target().is_met_by(&reference.hash(&work, *nonce).unwrap());
+    nonces.sort_unstable();
+    assert_eq!(nonces, (0..1 << 20).filter(wins).collect::<Vec<u64>>());
 }
 
 #[test]
