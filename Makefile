@@ -1,7 +1,7 @@
 # `make run` mines in a pool of its own on this machine; `make test` checks everything.
 # Both install the system packages that are missing.
 
-.PHONY: run build test lint bench fuzz setup setup-test clean
+.PHONY: run build test lint bench bench-gpu fuzz setup setup-test clean
 
 # Start the demo; pass arguments with ARGS, such as `make run ARGS="--threads 2"`.
 run: build
@@ -21,6 +21,10 @@ lint: setup
 # Comparisons with peers; XMRIG=path of an xmrig binary, for those that need one.
 bench: build
 	cargo bench --package rminer-benches --locked
+
+# What to run first on a new graphics card; pass arguments with ARGS, such as `ARGS="--out results"`.
+bench-gpu: setup
+	cargo run --release --locked --package rminer-benches --bin gpu-first-run -- $(ARGS)
 
 # Each fuzz target for SECONDS; needs a nightly compiler and `cargo install cargo-fuzz`.
 SECONDS ?= 60
