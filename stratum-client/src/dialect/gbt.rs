@@ -92,6 +92,8 @@ pub struct Gbt {
     logged_in: bool,
     /// The session knows that there is nothing to mine.
     told_waiting: bool,
+    /// The newest job is one that no hash solves, since its template has its block.
+    held: bool,
     proposal: Proposal,
     /// Newest last, each with its job's number.
     templates: VecDeque<(u64, Arc<BlockTemplate>)>,
@@ -171,6 +173,7 @@ impl Gbt {
             heard: false,
             logged_in: false,
             told_waiting: false,
+            held: false,
             proposal: Proposal::Open,
             templates: VecDeque::new(),
             last_seq: 0,
@@ -249,6 +252,7 @@ impl Dialect for Gbt {
         if self.candidates.push(now, Candidate { id, block, until: now + RETRY_FOR }).is_err() {
             return out.event(Event::Verdict(id, Verdict::NotSent(NotSent::Throttled)));
         }
+        self.hold(out);
         self.tick(now, out);
     }
 

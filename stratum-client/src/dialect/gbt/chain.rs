@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rminer_algos::{Template, decode_hex_array};
+use rminer_algos::{Target, Template, decode_hex_array};
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -210,7 +210,7 @@ impl Gbt {
     /// Makes a job of a new template.
     pub(super) fn publish(&mut self, now: Instant, template: Arc<BlockTemplate>, out: &mut Outbox) {
         self.tip = Some(*template.parent());
-        let waited = std::mem::take(&mut self.told_waiting);
+        let waited = std::mem::take(&mut self.told_waiting) || self.held;
         let newest = self.templates.back().map(|(_, template)| template);
         if !waited && newest.is_some_and(|newest| newest.header == template.header) {
             return;
@@ -225,21 +225,41 @@ impl Gbt {
         // A node judges a block by itself, whatever it thinks of older templates; a server that knows them by number
         // may not.
         let keeps_old = same_parent && (template.takes_old || template.work_id.is_none());
-        self.last_seq += 1;
-        out.event(Event::Job(NewJob {
-            seq: self.last_seq,
-            template: Template::Header(Arc::clone(&template.header)),
-            target: template.target,
-            block_target: Some(template.target),
-            supersede: if keeps_old { Supersede::Prefer } else { Supersede::Discard },
-            height: Some(template.height),
-            next_seed: None,
-            algorithm: self.config.algorithm,
-        }));
+        self.tell_job(&template, if keeps_old { Supersede::Prefer } else { Supersede::Discard }, out);
         self.templates.push_back((self.last_seq, template));
         if self.long_poll.at.is_none() && !self.long_poll.is_off {
             self.long_poll.at = Some(now);
         }
+    }
+
+    /// A block on the newest template is on its way, so no other is wanted: where every second hash solves one, miners
+    /// would drown in them.
+    pub(super) fn hold(&mut self, out: &mut Outbox) {
+        if let Some((_, newest)) = self.templates.back().filter(|_| !self.held) {
+            let newest = Arc::clone(newest);
+            self.tell_job(&newest, Supersede::Prefer, out);
+        }
+    }
+
+    fn tell_job(&mut self, template: &BlockTemplate, supersede: Supersede, out: &mut Outbox) {
+        self.held = self.candidates.any(|found| found.template.parent() == template.parent());
+        let hardest = || {
+            let mut one = [0; 32];
+            one[0] = 1;
+            Target::from_le_bytes(one)
+        };
+        let target = if self.held { hardest() } else { None };
+        self.last_seq += 1;
+        out.event(Event::Job(NewJob {
+            seq: self.last_seq,
+            template: Template::Header(Arc::clone(&template.header)),
+            target: target.unwrap_or(template.target),
+            block_target: Some(template.target),
+            supersede,
+            height: Some(template.height),
+            next_seed: None,
+            algorithm: self.config.algorithm,
+        }));
     }
 
     /// The peer is there: what it wants as a login was right.
