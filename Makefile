@@ -1,7 +1,7 @@
 # `make run` mines in a pool of its own on this machine; `make test` checks everything.
 # Both install the system packages that are missing.
 
-.PHONY: run build test lint bench bench-gpu fuzz setup setup-test clean
+.PHONY: run build test e2e-sv1 lint bench bench-gpu fuzz setup setup-test clean
 
 # Start the demo; pass arguments with ARGS, such as `make run ARGS="--threads 2"`.
 run: build
@@ -13,6 +13,11 @@ build: setup
 # Format, lints, and all tests. Tests that drive real nodes and proxies must find them.
 test: setup-test lint
 	RMINER_REQUIRE_FIXTURES=1 cargo test --workspace --locked
+
+# A real stratum V1 server before a real Stratum V2 pool; builds both once, which takes a quarter of an hour.
+e2e-sv1: setup-test
+	fixtures/sv2.sh install
+	RMINER_REQUIRE_FIXTURES=1 cargo test --package rminer --test sv2 --locked -- --ignored --nocapture
 
 lint: setup
 	cargo fmt --all --check
