@@ -214,9 +214,17 @@ impl World {
             return;
         };
         let tried = self.tried.entry(job.template.key()).or_default();
+        // Made once for a roll: a coinbase may have hundreds of kilobytes.
+        let mut rolled = None;
         for _ in 0..MOST_HASHES {
             let (roll, step) = (*tried / COUNTERS, *tried % COUNTERS);
-            let Some(work) = job.template.work(roll) else { return };
+            let (_, work) = match rolled.take().filter(|(of, _)| *of == roll) {
+                Some(current) => rolled.insert(current),
+                None => {
+                    let Some(work) = job.template.work(roll) else { return };
+                    rolled.insert((roll, work))
+                }
+            };
             *tried += 1;
             let nonce = work.nonce(work.last_counter() / COUNTERS * step + step % 4);
             let hash = Hash(sha256d(&work.blob_with(nonce)));
