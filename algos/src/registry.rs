@@ -35,6 +35,14 @@ impl Family {
             Self::Monero => hashes,
         }
     }
+
+    /// Seconds between two blocks, on average.
+    pub fn block_time_s(self) -> u32 {
+        match self {
+            Self::Bitcoin => 600,
+            Self::Monero => 120,
+        }
+    }
 }
 
 /// 2^256 over one more than Bitcoin's target of difficulty 1, `0xffff << 208`.

@@ -15,9 +15,6 @@ use crate::exit::Exit;
 use crate::mine::dial_options;
 use crate::problem::Problem;
 
-/// Time between two blocks of Monero, on average.
-const BLOCK_TIME: Duration = Duration::from_secs(120);
-
 #[derive(Serialize)]
 struct Report {
     pool: String,
@@ -88,9 +85,10 @@ fn show(
     }));
     if let (true, Protocol::Stratum, Some(round_trip)) = (good, pool.url.protocol(), round_trip) {
         // Work on an old block goes on until word of the new one is here, and a share needs as long back.
-        let stale = 100.0 * round_trip.as_secs_f64() / BLOCK_TIME.as_secs_f64();
+        let block_time_s = pool.algorithm.family.block_time_s();
+        let stale = 100.0 * round_trip.as_secs_f64() / f64::from(block_time_s);
         let share = if stale < 0.01 { "less than 0.01".to_owned() } else { format!("about {stale:.2}") };
-        let text = format!("At this distance {share} % of shares go stale (120 s blocks).\n");
+        let text = format!("At this distance {share} % of shares go stale ({block_time_s} s blocks).\n");
         printed = context.print(&text);
     }
     (good, printed)
