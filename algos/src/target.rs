@@ -45,6 +45,12 @@ pub struct Target([u8; 32]);
 impl Target {
     /// Met by every hash.
     pub const MAX: Self = Self([0xFF; 32]);
+    /// The number one: no hash that meets it will ever be found.
+    pub const HARDEST: Self = {
+        let mut bytes = [0; 32];
+        bytes[0] = 1;
+        Self(bytes)
+    };
 
     /// From 32 little-endian bytes; `None` for zero.
     pub fn from_le_bytes(bytes: [u8; 32]) -> Option<Self> {

@@ -143,6 +143,28 @@ fn a_flood_of_hits_is_counted_and_throttled() {
     assert!(shares.accepted > 10 && outcome.not_sent(NotSent::Throttled) > 100, "{shares:?}");
 }
 
+/// Where every hash is a hit only a bounded number of them is told one by one; all of them are counted, and the loop
+/// ends when it is told to.
+#[test]
+fn where_every_hash_is_a_hit_the_loop_stays_free() {
+    let fast = SimOptions { rate_hs: 200_000, ..SimOptions::default() };
+    let outcome = mine_at(1, &[fast.clone(), fast], Profile::default(), 5);
+    assert_eq!(outcome.exit, Exit::Done);
+    let (snapshot, shares) = (&outcome.snapshot, &outcome.snapshot.shares);
+    assert_eq!(shares.found, shares.closed() + u64::try_from(snapshot.pending).unwrap());
+    assert!(shares.found > 50_000 && shares.found <= snapshot.hashes, "{shares:?}");
+    assert!(shares.accepted > 10, "{shares:?}");
+    // Two workers, 32 hits in each window of a second, the first and the last window not whole.
+    let bound = (snapshot.uptime.as_secs() + 2) * 2 * 32;
+    let told = u64::try_from(outcome.noted("Share(")).unwrap();
+    assert!(told <= bound, "{told} of at most {bound}");
+    let bulk = u64::try_from(outcome.noted("Excess(")).unwrap();
+    assert!(
+        (1..=snapshot.uptime.as_secs() + 2).contains(&bulk),
+        "{bulk} words for all workers of the device"
+    );
+}
+
 #[test]
 fn hits_found_twice_are_sent_once() {
     let doubled = SimOptions { doubled: true, ..SimOptions::default() };

@@ -214,6 +214,11 @@ impl Client {
         self.supervisor.handle_not_sent(share, why);
     }
 
+    /// Counts hits of a worker for a pool that are far more than can be sent; no event tells of them.
+    pub fn record_throttled(&mut self, pool: usize, device: u16, hits: u64) {
+        self.supervisor.handle_throttled(pool, device, hits);
+    }
+
     /// Waits at most a second for the last answers and closes everything; [`Event::Stopped`] comes at the end. Must
     /// be called within the runtime.
     pub fn stop(&mut self) {

@@ -48,6 +48,14 @@ pub struct Job {
     pub received: Instant,
 }
 
+impl Job {
+    /// Whether no hash will ever meet it: a block on its template is on the way, and the devices are to find no more
+    /// of them until the node has answered. Such a job is nothing to show.
+    pub fn is_held(&self) -> bool {
+        self.target == Target::HARDEST
+    }
+}
+
 /// A hit: a nonce whose hash meets the job's target.
 #[derive(Debug, Clone)]
 pub struct Share {

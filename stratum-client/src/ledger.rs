@@ -220,6 +220,14 @@ impl Ledger {
         self.close(id, row, Verdict::NotSent(why), None, None)
     }
 
+    /// Counts hits that are not sent because they are far too many, without a row for each.
+    pub fn throttled(&mut self, pool: usize, device: u16, hits: u64) {
+        for counts in self.counts_for(pool, device) {
+            counts.found += hits;
+            *counts.slot(&Verdict::NotSent(NotSent::Throttled)) += hits;
+        }
+    }
+
     /// Notes that a row's share was given to the connection.
     pub fn sent(&mut self, id: ShareId, now: Instant) {
         if let Some(row) = self.open.get_mut(&id) {
@@ -301,11 +309,11 @@ impl Ledger {
     }
 
     fn counts_of(&mut self, row: &Row) -> [&mut Counts; 3] {
-        [
-            &mut self.total,
-            self.devices.entry(row.device).or_default(),
-            self.pools.entry(row.pool).or_default(),
-        ]
+        self.counts_for(row.pool, row.device)
+    }
+
+    fn counts_for(&mut self, pool: usize, device: u16) -> [&mut Counts; 3] {
+        [&mut self.total, self.devices.entry(device).or_default(), self.pools.entry(pool).or_default()]
     }
 
     fn close(
@@ -376,6 +384,20 @@ mod tests {
         assert_eq!(ledger.settle(ids[0], stale(), now + Duration::from_secs(301)), None);
         assert_eq!(ledger.settle(ids[1], stale(), now + LATE_FOR + Duration::from_secs(1)), None, "too late");
         assert!(ledger.balances());
+    }
+
+    #[test]
+    fn hits_in_bulk_balance_with_single_ones() {
+        let now = Instant::now();
+        let mut ledger = Ledger::default();
+        ledger.not_sent(row(now), NotSent::Throttled);
+        ledger.open(row(now)).unwrap();
+        ledger.throttled(0, 3, 5_000_000);
+        ledger.throttled(1, 4, 7);
+        assert!(ledger.balances());
+        assert_eq!((ledger.total().found, ledger.total().not_sent_total()), (5_000_009, 5_000_008));
+        assert_eq!(ledger.device(3).unwrap().not_sent[&NotSent::Throttled], 5_000_001);
+        assert_eq!((ledger.pool(0).unwrap().found, ledger.pool(1).unwrap().found), (5_000_002, 7));
     }
 
     #[test]

@@ -257,6 +257,11 @@ impl Supervisor {
         self.event(Event::Settled(settled));
     }
 
+    /// Hits that the miner only counted, far more than can be sent. There is no event: who counted them knows.
+    pub fn handle_throttled(&mut self, pool: usize, device: u16, hits: u64) {
+        self.ledger.throttled(pool, device, hits);
+    }
+
     /// The machine slept: nothing on any connection can be trusted.
     pub fn handle_suspended(&mut self, now: Instant) {
         let conns: Vec<ConnId> = self.conns.iter().map(|conn| conn.id).collect();

@@ -16,7 +16,7 @@ use super::mailbox::{Letter, Mailbox};
 use super::scheduler::{Assignment, Scheduler};
 use super::snapshot::{DeviceSnapshot, Snapshot};
 use super::verify::{Checked, Purpose, Verifier};
-use super::worker::{Hit, Report};
+use super::worker::{Excess, Hit, Report};
 use crate::devices::{Check, DeviceSource, Health, Notice};
 use crate::exit::Exit;
 
@@ -40,6 +40,8 @@ pub enum Happening {
     NoJob,
     /// A share got its verdict; with the device that found it.
     Share(Settled, String),
+    /// Hits that were only counted, all since the last word: more than any pool is sent. With pool and device.
+    Excess(usize, String, u64),
     /// A worker came, went, or failed; with its device and number.
     Crew(CrewEvent, String, u16),
     /// A device has something to say.
@@ -71,6 +73,8 @@ pub trait Submit {
     fn share(&mut self, share: &Share);
     /// Only record this.
     fn not_sent(&mut self, share: &Share, why: NotSent);
+    /// Only count so many hits of this worker, for this pool: far more than can be sent.
+    fn throttled(&mut self, pool: usize, worker: u16, hits: u64);
 }
 
 /// The engine.
@@ -87,6 +91,8 @@ pub struct Core {
     exhausted: Option<JobKey>,
     /// Hits that were sent lately, in case a pool complains.
     sent: VecDeque<Hit>,
+    /// Hits that were only counted and not yet told, by pool and device.
+    excess: BTreeMap<(usize, String), u64>,
     told_of_rare_shares: bool,
     happenings: Vec<Happening>,
     exit: Option<Exit>,
@@ -116,6 +122,7 @@ impl Core {
             active_pool: None,
             exhausted: None,
             sent: VecDeque::new(),
+            excess: BTreeMap::new(),
             told_of_rare_shares: false,
             happenings: Vec::new(),
             exit: None,
@@ -128,7 +135,10 @@ impl Core {
             Event::Job(job) => {
                 let assignment = self.scheduler.job(Arc::clone(&job));
                 self.post(assignment);
-                self.happenings.push(Happening::Job(job));
+                // What waits for the node is the job before, and nothing that people could mine.
+                if !job.is_held() {
+                    self.happenings.push(Happening::Job(job));
+                }
             }
             Event::NoJob => {
                 self.scheduler.no_job();
@@ -188,6 +198,10 @@ impl Core {
                 }
             }
             Report::Hit(hit) => self.on_hit(now, hit, pool),
+            Report::Excess(Excess { worker, assignment, count }) => {
+                pool.throttled(assignment.job.pool, worker, count);
+                *self.excess.entry((assignment.job.pool, self.device_of(worker))).or_default() += count;
+            }
         }
     }
 
@@ -244,6 +258,9 @@ impl Core {
         }
         self.total_window.sample(now, totals.values().sum());
         self.tell_of_rare_shares();
+        // One word a second for all workers of a device.
+        let excess = std::mem::take(&mut self.excess).into_iter();
+        self.happenings.extend(excess.map(|((pool, device), count)| Happening::Excess(pool, device, count)));
         if self.crew.is_hopeless() {
             self.exit = self.exit.or(Some(Exit::NoDevice));
         } else if self.crew.needs_restart() {
@@ -301,7 +318,11 @@ impl Core {
             shares: ledger.total().clone(),
             pending: ledger.pending(),
             pool: self.active_pool,
-            difficulty: self.scheduler.newest().map(|job| job.target.difficulty()),
+            difficulty: self
+                .scheduler
+                .newest()
+                .filter(|job| !job.is_held())
+                .map(|job| job.target.difficulty()),
             height: self.scheduler.newest().and_then(|job| job.height),
             pauses: self.scheduler.pauses().collect(),
         }
@@ -359,7 +380,7 @@ impl Core {
             return;
         };
         let difficulty = job.target.difficulty();
-        if self.told_of_rare_shares || difficulty <= rate_hs * RARE.as_secs_f64() {
+        if self.told_of_rare_shares || job.is_held() || difficulty <= rate_hs * RARE.as_secs_f64() {
             return;
         }
         self.told_of_rare_shares = true;

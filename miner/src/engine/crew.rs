@@ -339,7 +339,7 @@ mod tests {
                         }
                         Report::Ready { worker } => self.events.push(CrewEvent::Ready(worker)),
                         Report::Hit(_) => self.hits += 1,
-                        Report::Exhausted(_) => {}
+                        Report::Excess(_) | Report::Exhausted(_) => {}
                     }
                 }
                 std::thread::sleep(Duration::from_millis(2));

@@ -20,4 +20,4 @@ pub use run::{RunOptions, run};
 pub use scheduler::{Assignment, Scheduler};
 pub use snapshot::{DeviceSnapshot, Snapshot};
 pub use verify::{Checked, Purpose, Verifier};
-pub use worker::{Doing, Hit, Pulse, Report, Worker};
+pub use worker::{Doing, Excess, Hit, Pulse, Report, Worker};

@@ -24,6 +24,8 @@ use crate::ui::Viewer;
 const MAX_REPORTS: usize = 1024;
 /// Checked hits that may wait.
 const MAX_CHECKED: usize = 256;
+/// Hits that are looked at before the client has its turn: hits without end must not hide a connection that ended.
+const MAX_IN_A_ROW: u32 = 32;
 /// How long workers have to end. A RandomX hash takes milliseconds, a step of a dataset not much longer.
 const WORKERS_END: Duration = Duration::from_millis(700);
 
@@ -60,19 +62,12 @@ pub async fn run<S: Future<Output = ()>>(
     let mut next_report = options.stats_interval.map(|every| started + every);
     let time_over = options.time_limit.map(|limit| tokio::time::Instant::from_std(started + limit));
     let mut stopping = false;
+    let mut in_a_row = 0;
     let mut stop_asked = pin!(stop());
     let exit = loop {
         tokio::select! {
-            // Hits first: they are what a late millisecond costs money for.
+            // What ends the run and what comes once a second: neither can keep the others waiting.
             biased;
-            Some(report) = reports.recv() => core.on_report(Instant::now(), report, &mut client),
-            Some(hit) = checked.recv() => core.on_checked(Instant::now(), hit, &mut client),
-            event = client.next() => {
-                if let Event::Pool { pool, what: PoolEvent::LoggedIn } = &event {
-                    core.on_path(*pool, client.path(*pool).map(ToString::to_string));
-                }
-                core.on_pool(event);
-            }
             () = &mut stop_asked => {
                 if stopping {
                     break Exit::Done;
@@ -87,7 +82,6 @@ pub async fn run<S: Future<Output = ()>>(
                 core.pause("stop");
                 client.stop();
             }
-            Some(notice) = notices.recv() => core.on_notice(notice),
             _ = seconds.tick() => {
                 let now = Instant::now();
                 core.tick(now);
@@ -96,6 +90,25 @@ pub async fn run<S: Future<Output = ()>>(
                     viewer.rates(core.snapshot(now, client.ledger()));
                 }
             }
+            // Then hits: they are what a late millisecond costs money for.
+            Some(report) = reports.recv(), if in_a_row < MAX_IN_A_ROW => {
+                in_a_row += 1;
+                core.on_report(Instant::now(), report, &mut client);
+            }
+            Some(hit) = checked.recv(), if in_a_row < MAX_IN_A_ROW => {
+                in_a_row += 1;
+                core.on_checked(Instant::now(), hit, &mut client);
+            }
+            event = client.next() => {
+                in_a_row = 0;
+                if let Event::Pool { pool, what: PoolEvent::LoggedIn } = &event {
+                    core.on_path(*pool, client.path(*pool).map(ToString::to_string));
+                }
+                core.on_pool(event);
+            }
+            Some(notice) = notices.recv() => core.on_notice(notice),
+            // The client had its turn and nothing to say.
+            () = std::future::ready(()), if in_a_row >= MAX_IN_A_ROW => in_a_row = 0,
         }
         for happening in core.take_happenings() {
             viewer.happening(happening);
@@ -123,5 +136,9 @@ impl Submit for Client {
 
     fn not_sent(&mut self, share: &Share, why: NotSent) {
         self.record_not_sent(share, why);
+    }
+
+    fn throttled(&mut self, pool: usize, worker: u16, hits: u64) {
+        self.record_throttled(pool, worker, hits);
     }
 }

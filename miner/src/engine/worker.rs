@@ -16,6 +16,10 @@ use crate::devices::{Device, DeviceError, DeviceSource, Found};
 
 /// An idle worker looks up this often, so that it notices when it was retired.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Hits of one worker that are reported one by one in a [`WINDOW`]; more are counted. A pool gets twenty shares a
+/// second at most, so that no hit is kept back that could be sent.
+const MAX_HITS: u32 = 32;
+const WINDOW: Duration = Duration::from_secs(1);
 
 /// What a worker tells the engine.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub enum Report {
     },
     /// A hit, as the device claims.
     Hit(Hit),
+    /// More hits than anybody can take, counted only.
+    Excess(Excess),
     /// The lease of this assignment is empty.
     Exhausted(Arc<Assignment>),
     /// The thread ends. Without an error it was told to.
@@ -53,6 +59,17 @@ pub struct Hit {
     pub hash: Option<Hash>,
     /// When it was found.
     pub found: Instant,
+}
+
+/// Hits that were not reported one by one: about one of these in a second.
+#[derive(Debug, Clone)]
+pub struct Excess {
+    /// Which worker.
+    pub worker: u16,
+    /// For what.
+    pub assignment: Arc<Assignment>,
+    /// How many.
+    pub count: u64,
 }
 
 /// What a worker is doing, for the watchdog.
@@ -156,7 +173,9 @@ struct Body {
 
 impl Body {
     fn live(&self, life: u32) {
-        let ended = catch_unwind(AssertUnwindSafe(|| self.mine()));
+        let mut flood = Flood::new(Instant::now());
+        let ended = catch_unwind(AssertUnwindSafe(|| self.mine(&mut flood)));
+        self.tell_excess(&mut flood);
         self.pulse.beat(Doing::Ended);
         let error = match ended {
             Ok(Ok(())) => None,
@@ -167,7 +186,7 @@ impl Body {
         let _gone = self.reports.blocking_send(Report::Ended { worker: self.worker, life, error });
     }
 
-    fn mine(&self) -> Result<(), DeviceError> {
+    fn mine(&self, flood: &mut Flood) -> Result<(), DeviceError> {
         let mut device = self.source.open()?;
         self.report(Report::Ready { worker: self.worker });
         let mut exhausted = None;
@@ -185,7 +204,9 @@ impl Body {
                         Err(DeviceError::Interrupted) => continue,
                         Err(error) => return Err(error),
                     }
-                    if self.work_on(&mut *device, &assignment, &interrupt)? {
+                    let is_exhausted = self.work_on(&mut *device, &assignment, &interrupt, flood)?;
+                    self.tell_excess(flood);
+                    if is_exhausted {
                         exhausted = Some(number);
                         self.report(Report::Exhausted(assignment));
                     }
@@ -204,6 +225,7 @@ impl Body {
         device: &mut dyn Device,
         assignment: &Arc<Assignment>,
         interrupt: &crate::devices::Interrupt,
+        flood: &mut Flood,
     ) -> Result<bool, DeviceError> {
         let mut found: Vec<Found> = Vec::new();
         let mut left = 0..0;
@@ -223,18 +245,26 @@ impl Body {
             };
             self.meter.add(done);
             left.start = left.start.saturating_add(done).min(left.end);
+            let now = Instant::now();
+            if flood.turn(now) {
+                self.tell_excess(flood);
+            }
             for Found { nonce, hash } in found.drain(..) {
-                let hit = Hit {
-                    worker: self.worker,
-                    assignment: Arc::clone(assignment),
-                    nonce,
-                    hash,
-                    found: Instant::now(),
-                };
+                if !flood.passes(assignment) {
+                    continue;
+                }
+                let hit =
+                    Hit { worker: self.worker, assignment: Arc::clone(assignment), nonce, hash, found: now };
                 self.report(Report::Hit(hit));
             }
         }
         Ok(false)
+    }
+
+    fn tell_excess(&self, flood: &mut Flood) {
+        if let Some((assignment, count)) = flood.excess.take() {
+            self.report(Report::Excess(Excess { worker: self.worker, assignment, count }));
+        }
     }
 
     /// Waits when the engine's queue is full: no hit is dropped while it runs.
@@ -243,7 +273,106 @@ impl Body {
     }
 }
 
+/// Bounds the hits that one worker reports, whatever the target. The bound holds across changes of the work; what is
+/// counted belongs to one assignment and is told before the next.
+struct Flood {
+    window: Instant,
+    passed: u32,
+    excess: Option<(Arc<Assignment>, u64)>,
+}
+
+impl Flood {
+    fn new(now: Instant) -> Self {
+        Self { window: now, passed: 0, excess: None }
+    }
+
+    /// Begins a new window when the old one is over; then what was counted is due.
+    fn turn(&mut self, now: Instant) -> bool {
+        let over = now.saturating_duration_since(self.window) >= WINDOW;
+        if over {
+            (self.window, self.passed) = (now, 0);
+        }
+        over
+    }
+
+    /// Whether a hit is reported; otherwise it was counted.
+    fn passes(&mut self, assignment: &Arc<Assignment>) -> bool {
+        if self.passed < MAX_HITS {
+            self.passed += 1;
+            return true;
+        }
+        self.excess.get_or_insert_with(|| (Arc::clone(assignment), 0)).1 += 1;
+        false
+    }
+}
+
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+}
+
+#[cfg(test)]
+mod tests {
+    use rminer_algos::registry::RANDOMX;
+    use rminer_algos::{NonceField, Target, Template, Work};
+    use rminer_stratum::{Job, JobKey, Supersede};
+
+    use super::*;
+    use crate::devices::sim::{SimOptions, SimSource};
+    use crate::engine::Scheduler;
+
+    fn assignment(free_bits: u8) -> Arc<Assignment> {
+        let nonce = NonceField { offset: 39, len: 4, fixed: 0, free_bits };
+        let job = Job {
+            key: JobKey { session: 1, seq: 1 },
+            pool: 0,
+            algorithm: &RANDOMX,
+            template: Template::Fixed(Arc::new(Work::new(&[7; 76], nonce, None).unwrap())),
+            target: Target::MAX,
+            block_target: None,
+            supersede: Supersede::Prefer,
+            height: None,
+            next_seed: None,
+            received: Instant::now(),
+        };
+        Scheduler::default().job(Arc::new(job)).unwrap()
+    }
+
+    #[test]
+    fn hits_beyond_the_bound_are_counted() {
+        let (start, work) = (Instant::now(), assignment(32));
+        let mut flood = Flood::new(start);
+        let passed = |flood: &mut Flood| (0..1000).filter(|_| flood.passes(&work)).count();
+        assert_eq!(passed(&mut flood), 32);
+        assert!(!flood.turn(start + WINDOW / 2));
+        assert_eq!(passed(&mut flood), 0);
+        assert!(flood.turn(start + WINDOW));
+        assert_eq!(flood.excess.take().unwrap().1, 1968);
+        assert_eq!(passed(&mut flood), 32);
+    }
+
+    /// Every nonce of a small space is a hit: each is told or counted before the worker says that all are done.
+    #[test]
+    fn no_hit_is_lost_at_the_end_of_the_work() {
+        let (sender, mut reports) = mpsc::channel(64);
+        let mailbox = Arc::new(Mailbox::default());
+        mailbox.post(Letter::Mine(assignment(12)));
+        let source = Arc::new(SimSource::new(0, SimOptions { rate_hs: 100_000, ..SimOptions::default() }));
+        let meter = Meter::default();
+        let worker = Worker::start(0, 1, source, Arc::clone(&mailbox), meter.clone(), sender).unwrap();
+        let (mut single, mut counted) = (0u64, 0);
+        loop {
+            match reports.blocking_recv().unwrap() {
+                Report::Hit(_) => single += 1,
+                Report::Excess(excess) => counted += excess.count,
+                Report::Exhausted(_) => break,
+                Report::Ready { .. } => {}
+                Report::Ended { error, .. } => panic!("{error:?}"),
+            }
+        }
+        assert_eq!((single + counted, meter.total()), (4096, 4096));
+        assert!(single >= 32 && counted > 0, "{single} {counted}");
+        mailbox.post(Letter::Stop);
+        assert!(worker.join_until(Instant::now() + Duration::from_secs(10)));
+    }
 }

@@ -52,6 +52,10 @@ impl Screen for Json {
             Happening::NoJob => self.write("no-job", json!({})),
             Happening::Exhausted => self.write("exhausted", json!({})),
             Happening::Share(settled, device) => self.write("share", share(settled, device)),
+            Happening::Excess(pool, device, count) => self.write(
+                "excess-hits",
+                json!({ "device": device, "pool": pool + 1, "verdict": "not-sent", "kind": "throttled", "count": count }),
+            ),
             Happening::Crew(event, device, worker) => {
                 let (state, error) = match event {
                     CrewEvent::Ready(_) => ("ready", None),

@@ -211,6 +211,10 @@ impl Screen for Lines {
             }
             Happening::NoJob => self.line("pause", "no pool has work; not hashing"),
             Happening::Share(settled, device) => self.share(settled, device),
+            Happening::Excess(_, device, number) => self.line(
+                "share",
+                &format!("not sent (throttled)  {device}  {number} hits more than a pool is sent"),
+            ),
             Happening::Crew(event, device, worker) => self.crew(event, device, *worker),
             Happening::Device(notice) => self.notice(notice),
             Happening::Mismatch(text) => self.problem(&Problem::warning("check", text.clone())),

@@ -31,6 +31,8 @@ impl Submit for Nowhere {
     fn share(&mut self, _: &Share) {}
 
     fn not_sent(&mut self, _: &Share, _: NotSent) {}
+
+    fn throttled(&mut self, _: usize, _: u16, _: u64) {}
 }
 
 impl Measuring<'_> {

@@ -116,6 +116,7 @@ fn a_lost_card_comes_back_and_finds_each_winner_once() {
                 Report::Ended { worker, life, error } => events.extend(crew.ended(now, worker, life, error)),
                 Report::Exhausted(_) => break 'mining,
                 Report::Ready { .. } => {}
+                Report::Excess(excess) => panic!("{} winners more", excess.count),
             }
         }
         losses += events.iter().filter(|event| matches!(event, CrewEvent::Lost(..))).count();

@@ -61,6 +61,67 @@ fn rare_shares_are_told_of_once() {
     assert!(rare(1 << 100, true)[0].solo);
 }
 
+/// Counts what is handed to it in bulk.
+#[derive(Default)]
+struct Bulk(Vec<(usize, u16, u64)>);
+
+impl Submit for Bulk {
+    fn share(&mut self, _: &Share) {}
+
+    fn not_sent(&mut self, _: &Share, _: NotSent) {}
+
+    fn throttled(&mut self, pool: usize, worker: u16, hits: u64) {
+        self.0.push((pool, worker, hits));
+    }
+}
+
+#[test]
+fn counted_hits_are_one_word_a_tick_for_a_device() {
+    let (reports, _keep) = mpsc::channel(64);
+    let (checked, _keep_too) = mpsc::channel(64);
+    let start = Instant::now();
+    let sources = [0, 1].map(|worker| Arc::new(SimSource::new(worker, SimOptions::default())) as _);
+    let mut core = Core::new(sources.into(), reports, checked, Patience::default(), start).unwrap();
+    let assignment = Scheduler::default().job(job(1, 1, false)).unwrap();
+    let mut bulk = Bulk::default();
+    for (worker, count) in [(0, 1000), (1, 50), (0, 7)] {
+        let excess = Excess { worker, assignment: Arc::clone(&assignment), count };
+        core.on_report(start, Report::Excess(excess), &mut bulk);
+    }
+    assert_eq!(bulk.0, [(0, 0, 1000), (0, 1, 50), (0, 0, 7)]);
+    assert!(core.take_happenings().is_empty());
+    core.tick(start);
+    let told = core.take_happenings();
+    assert!(matches!(&told[..], [Happening::Excess(0, device, 1057)] if device == "sim0"), "{told:?}");
+    core.tick(start);
+    assert!(core.take_happenings().is_empty());
+    core.stop(Duration::from_secs(10));
+}
+
+/// While a block is on its way to the node the job is one that no hash meets; people are told nothing of that.
+#[test]
+fn a_held_job_is_no_news() {
+    let (reports, _keep) = mpsc::channel(64);
+    let (checked, _keep_too) = mpsc::channel(64);
+    let start = Instant::now();
+    let mut core = Core::new(Vec::new(), reports, checked, Patience::default(), start).unwrap();
+    let mut held = Job::clone(&job(1, 2, true));
+    held.target = Target::HARDEST;
+    core.on_pool(Event::Job(Arc::new(held)));
+    // A rate is known by then.
+    for (second, hashes) in [(0, 0), (10, 1000), (11, 1100)] {
+        core.total_window.sample(start + Duration::from_secs(second), hashes);
+    }
+    core.tell_of_rare_shares();
+    assert!(core.take_happenings().is_empty());
+    assert_eq!(core.snapshot(start, &Ledger::default()).difficulty, None);
+    core.on_pool(Event::Job(job(2, 1 << 60, true)));
+    core.tell_of_rare_shares();
+    let told = core.take_happenings();
+    assert!(matches!(&told[..], [Happening::Job(_), Happening::RareShares(_)]), "{told:?}");
+    core.stop(Duration::from_secs(10));
+}
+
 #[test]
 fn frequent_shares_are_nothing_to_tell() {
     assert_eq!(rare(2, false), []);

@@ -243,17 +243,12 @@ impl Gbt {
 
     fn tell_job(&mut self, template: &BlockTemplate, supersede: Supersede, out: &mut Outbox) {
         self.held = self.candidates.any(|found| found.template.parent() == template.parent());
-        let hardest = || {
-            let mut one = [0; 32];
-            one[0] = 1;
-            Target::from_le_bytes(one)
-        };
-        let target = if self.held { hardest() } else { None };
+        let target = if self.held { Target::HARDEST } else { template.target };
         self.last_seq += 1;
         out.event(Event::Job(NewJob {
             seq: self.last_seq,
             template: Template::Header(Arc::clone(&template.header)),
-            target: target.unwrap_or(template.target),
+            target,
             block_target: Some(template.target),
             supersede,
             height: Some(template.height),

@@ -218,6 +218,8 @@ fn the_engine_mines_on_kernels() {
             assert_eq!(why, NotSent::Throttled);
             self.1 += 1;
         }
+
+        fn throttled(&mut self, _: usize, _: u16, _: u64) {}
     }
 
     let (sink, _) = listen();
