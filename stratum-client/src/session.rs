@@ -359,18 +359,7 @@ impl Session {
 
     fn job_came(&mut self, now: Instant, new: NewJob) {
         self.phase = Phase::Mining;
-        let job = Arc::new(Job {
-            key: JobKey { session: self.id, seq: new.seq },
-            pool: self.pool,
-            algorithm: new.algorithm,
-            template: new.template,
-            target: new.target,
-            block_target: new.block_target,
-            supersede: new.supersede,
-            height: new.height,
-            next_seed: new.next_seed,
-            received: now,
-        });
+        let job = Arc::new(new.into_job(self.id, self.pool, now));
         if job.supersede == Supersede::Discard {
             self.ring.clear();
         }

@@ -8,7 +8,7 @@ use rminer_algos::Hash;
 use serde::de::IgnoredAny;
 
 use super::{Dialect, Event, NewJob, Out, Outbox};
-use crate::job::{Job, JobKey, Share};
+use crate::job::{Job, Share};
 use crate::ledger::ShareId;
 
 /// The lines of `data` are what the pool says. A line that begins with `!` is what happens meanwhile: `!s` a share for
@@ -104,17 +104,6 @@ impl<D: Dialect> Pool<D> {
         if self.jobs.len() == self.dialect.limits().job_ring {
             self.jobs.remove(0);
         }
-        self.jobs.push(Arc::new(Job {
-            key: JobKey { session: 1, seq: new.seq },
-            pool: 0,
-            algorithm: new.algorithm,
-            template: new.template,
-            target: new.target,
-            block_target: new.block_target,
-            supersede: new.supersede,
-            height: new.height,
-            next_seed: new.next_seed,
-            received: self.now,
-        }));
+        self.jobs.push(Arc::new(new.into_job(1, 0, self.now)));
     }
 }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use rminer_algos::{Algorithm, Target, Template};
 use thiserror::Error;
 
-use crate::job::{Share, Supersede};
+use crate::job::{Job, JobKey, Share, Supersede};
 use crate::ledger::{ShareId, Verdict};
 
 /// Numbers in which protocols differ.
@@ -209,6 +209,24 @@ pub struct NewJob {
     pub next_seed: Option<[u8; 32]>,
     /// How it is hashed.
     pub algorithm: &'static Algorithm,
+}
+
+impl NewJob {
+    /// The job as the miner knows it: of session number `session` with pool number `pool`.
+    pub fn into_job(self, session: u32, pool: usize, received: Instant) -> Job {
+        Job {
+            key: JobKey { session, seq: self.seq },
+            pool,
+            algorithm: self.algorithm,
+            template: self.template,
+            target: self.target,
+            block_target: self.block_target,
+            supersede: self.supersede,
+            height: self.height,
+            next_seed: self.next_seed,
+            received,
+        }
+    }
 }
 
 /// `client.reconnect`: where a peer wants us to go. Hostile until policy has looked at it.

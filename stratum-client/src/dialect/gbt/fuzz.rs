@@ -10,9 +10,9 @@ use serde_json::value::RawValue;
 use super::{Gbt, GbtConfig, RING};
 use crate::address::Payout;
 use crate::dialect::candidates::MAX_WAITING;
-use crate::dialect::{Dialect, Event, HttpFailure, HttpReply, HttpRequest, NewJob, Out, Outbox};
+use crate::dialect::{Dialect, Event, HttpFailure, HttpReply, HttpRequest, Out, Outbox};
 use crate::envelope::Fields;
-use crate::job::{Job, JobKey, Share};
+use crate::job::{Job, Share};
 use crate::ledger::ShareId;
 
 /// Results of `getblocktemplate`.
@@ -144,7 +144,7 @@ impl Session {
                 Out::Event(Event::Job(new)) => {
                     assert!(self.job.as_ref().is_none_or(|job| job.key.seq < new.seq), "job numbers rise");
                     assert!(new.template.work(0).is_some(), "there is something to hash");
-                    self.job = Some(Arc::new(job(new, now)));
+                    self.job = Some(Arc::new(new.into_job(1, 0, now)));
                 }
                 Out::Event(Event::Verdict(id, _)) => assert!(self.settled.insert(id), "one verdict a block"),
                 Out::Event(_) | Out::Close(_) => {}
@@ -153,21 +153,6 @@ impl Session {
         }
         assert!(self.asked.len() <= 7, "one exchange of a kind");
         assert!(self.dialect.templates.len() <= RING && self.dialect.candidates.len() <= MAX_WAITING);
-    }
-}
-
-fn job(new: NewJob, received: Instant) -> Job {
-    Job {
-        key: JobKey { session: 1, seq: new.seq },
-        pool: 0,
-        algorithm: new.algorithm,
-        template: new.template,
-        target: new.target,
-        block_target: new.block_target,
-        supersede: new.supersede,
-        height: new.height,
-        next_seed: new.next_seed,
-        received,
     }
 }
 

@@ -9,9 +9,9 @@ use serde_json::value::RawValue;
 
 use super::{Monerod, MonerodConfig, RING};
 use crate::dialect::candidates::MAX_WAITING;
-use crate::dialect::{Dialect, Event, HttpFailure, HttpReply, HttpRequest, NewJob, Out, Outbox};
+use crate::dialect::{Dialect, Event, HttpFailure, HttpReply, HttpRequest, Out, Outbox};
 use crate::envelope::{Fields, items};
-use crate::job::{Job, JobKey, Share};
+use crate::job::{Job, Share};
 use crate::ledger::ShareId;
 
 /// Each of its templates has the shape of a whole answer.
@@ -124,7 +124,7 @@ impl Session {
                 Out::Http(request) => self.asked.push(request),
                 Out::Event(Event::Job(new)) => {
                     assert!(self.job.as_ref().is_none_or(|job| job.key.seq < new.seq), "job numbers rise");
-                    self.job = Some(Arc::new(job(new, now)));
+                    self.job = Some(Arc::new(new.into_job(1, 0, now)));
                 }
                 Out::Event(Event::Verdict(id, _)) => assert!(self.settled.insert(id), "one verdict a block"),
                 Out::Event(_) | Out::Close(_) => {}
@@ -133,20 +133,5 @@ impl Session {
         }
         assert!(self.asked.len() <= 4, "one exchange of a kind");
         assert!(self.dialect.templates.len() <= RING && self.dialect.candidates.len() <= MAX_WAITING);
-    }
-}
-
-fn job(new: NewJob, received: Instant) -> Job {
-    Job {
-        key: JobKey { session: 1, seq: new.seq },
-        pool: 0,
-        algorithm: new.algorithm,
-        template: new.template,
-        target: new.target,
-        block_target: new.block_target,
-        supersede: new.supersede,
-        height: new.height,
-        next_seed: new.next_seed,
-        received,
     }
 }
