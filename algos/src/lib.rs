@@ -6,6 +6,7 @@
 
 mod hex;
 mod kernel;
+pub mod kheavyhash;
 #[cfg(feature = "randomx")]
 pub mod randomx;
 pub mod registry;

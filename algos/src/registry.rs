@@ -23,6 +23,8 @@ pub trait Reference: Send {
 pub enum Family {
     /// Bitcoin and what descends from it.
     Bitcoin,
+    /// Kaspa and what descends from it.
+    Kaspa,
     /// Monero and what descends from it.
     Monero,
 }
@@ -31,16 +33,18 @@ impl Family {
     /// A share's difficulty as its pools count it, from the hashes that it takes on average.
     pub fn pool_difficulty(self, hashes: f64) -> f64 {
         match self {
-            Self::Bitcoin => hashes / HASHES_OF_DIFFICULTY_1,
+            Self::Bitcoin | Self::Kaspa => hashes / HASHES_OF_DIFFICULTY_1,
             Self::Monero => hashes,
         }
     }
 
-    /// Seconds between two blocks, on average.
-    pub fn block_time_s(self) -> u32 {
+    /// Seconds between two blocks, on average, where a new one makes the shares of the one before worthless. `None`
+    /// where blocks stand beside each other, as Kaspa's do.
+    pub fn block_time_s(self) -> Option<u32> {
         match self {
-            Self::Bitcoin => 600,
-            Self::Monero => 120,
+            Self::Bitcoin => Some(600),
+            Self::Kaspa => None,
+            Self::Monero => Some(120),
         }
     }
 }
@@ -112,8 +116,25 @@ pub const SHA256D: Algorithm = Algorithm {
     kernels: crate::sha256d::KERNELS,
 };
 
+/// kHeavyHash as Kaspa uses it.
+pub const KHEAVYHASH: Algorithm = Algorithm {
+    name: "kheavyhash",
+    aliases: &["kheavy", "kheavy-hash", "heavyhash", "kaspa", "kas"],
+    wire_names: &["kheavyhash"],
+    family: Family::Kaspa,
+    coins: &["Kaspa (KAS)"],
+    vectors: include_str!("../vectors/kheavyhash.json"),
+    reference: || Ok(Box::new(crate::kheavyhash::CachedReference::default())),
+    sample: crate::sample::kaspa_block,
+    caution: Some(
+        "kHeavyHash is mined by ASICs, which do thousands of times more hashes for the same electricity than any GPU \
+         or CPU: this costs more than it earns",
+    ),
+    kernels: crate::kheavyhash::KERNELS,
+};
+
 /// Every algorithm, in the order of lists.
-pub const ALGORITHMS: &[&Algorithm] = &[&SHA256D, &RANDOMX];
+pub const ALGORITHMS: &[&Algorithm] = &[&SHA256D, &KHEAVYHASH, &RANDOMX];
 
 /// The algorithm that a user means by `name`; letter case and surrounding spaces do not matter.
 pub fn find(name: &str) -> Option<&'static Algorithm> {

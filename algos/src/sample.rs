@@ -1,6 +1,7 @@
 //! Work of nobody's: for benchmarks, self-tests and checks of backends. Any number gives another piece, always the
 //! same one.
 
+use crate::kheavyhash::{BLOCK_BYTES, NONCE};
 use crate::sha256d::sha256d;
 use crate::template::HEADER_BYTES;
 use crate::{NonceField, Work, WorkError};
@@ -19,6 +20,14 @@ pub(crate) fn header(number: u64) -> Result<Work, WorkError> {
     blob[72..76].copy_from_slice(&0x1d00_ffff_u32.to_le_bytes());
     let nonce = NonceField { offset: 76, len: 4, fixed: 0, free_bits: 32 };
     Work::new(&blob, nonce, None)?.with_version_mask(GENERAL_PURPOSE_BITS)
+}
+
+/// A block of Kaspa at a pool that keeps two bytes of the nonce for itself.
+pub(crate) fn kaspa_block(number: u64) -> Result<Work, WorkError> {
+    let mut blob = [0; BLOCK_BYTES];
+    blob[..32].copy_from_slice(&sha256d(&number.to_le_bytes()));
+    blob[32..40].copy_from_slice(&1_787_225_603_300_u64.to_le_bytes());
+    Work::new(&blob, NonceField { fixed: 0xa5c3 << 48, free_bits: 48, ..NONCE }, None)
 }
 
 /// The blob and seed of xmrig's benchmark, with a number in its first bytes.

@@ -585,7 +585,7 @@ fn algos_lists_every_algorithm() {
     }
     let rows: Value = serde_json::from_str(&rminer(&["--json", "algos"]).stdout).unwrap();
     let names: Vec<_> = rows.as_array().unwrap().iter().map(|row| row["name"].clone()).collect();
-    assert_eq!(names, ["sha256d", "randomx"]);
+    assert_eq!(names, ["sha256d", "kheavyhash", "randomx"]);
     let kinds: Vec<_> = rows.as_array().unwrap().iter().map(|row| row["devices"].to_string()).collect();
     assert_eq!(kinds, [r#"["gpu","cpu"]"#, r#"["cpu"]"#]);
 }
@@ -658,7 +658,7 @@ fn devices_say_more_when_asked() {
     let rows: Value = serde_json::from_str(&rminer(&["devices", "--json"]).stdout).unwrap();
     let algorithms = rows[0]["algorithms"].as_array().unwrap();
     let mined: Vec<_> = algorithms.iter().map(|row| row["algo"].as_str().unwrap()).collect();
-    assert_eq!(mined, ["sha256d", "randomx"]);
+    assert_eq!(mined, ["sha256d", "kheavyhash", "randomx"]);
     assert!(algorithms.iter().all(|row| row["engine"] != "" && row["reason"] == ""), "{rows}");
 }
 

@@ -205,11 +205,11 @@ impl PoolConfig {
 
     fn wrong_node(&self) -> Option<PoolConfigError> {
         let (node, help) = match (self.url.protocol(), self.algorithm.family) {
-            (Protocol::Monerod, Family::Bitcoin) => (
+            (Protocol::Monerod, Family::Bitcoin | Family::Kaspa) => (
                 "a Monero node",
                 "write a Bitcoin node as gbt+http://HOST:PORT, or choose another algorithm with --algo",
             ),
-            (Protocol::Gbt, Family::Monero) => (
+            (Protocol::Gbt, Family::Monero | Family::Kaspa) => (
                 "a Bitcoin node",
                 "write a Monero node as daemon+http://HOST:PORT, or choose another algorithm with --algo",
             ),

@@ -83,9 +83,11 @@ fn show(
             printed = context.print(&line(&step));
         }
     }));
-    if let (true, Protocol::Stratum, Some(round_trip)) = (good, pool.url.protocol(), round_trip) {
+    let block_time_s = pool.algorithm.family.block_time_s();
+    if let (true, Protocol::Stratum, Some(round_trip), Some(block_time_s)) =
+        (good, pool.url.protocol(), round_trip, block_time_s)
+    {
         // Work on an old block goes on until word of the new one is here, and a share needs as long back.
-        let block_time_s = pool.algorithm.family.block_time_s();
         let stale = 100.0 * round_trip.as_secs_f64() / f64::from(block_time_s);
         let share = if stale < 0.01 { "less than 0.01".to_owned() } else { format!("about {stale:.2}") };
         let text = format!("At this distance {share} % of shares go stale ({block_time_s} s blocks).\n");

@@ -45,6 +45,7 @@ pub(super) fn check_user(
         (Protocol::Stratum, _) if is_account => None,
         (Protocol::Stratum, Family::Monero) => monero::pool_problem(resolver, text),
         (Protocol::Stratum, Family::Bitcoin) => bitcoin::pool_problem(resolver, text),
+        (Protocol::Stratum, Family::Kaspa) => None,
     };
     match problem {
         Some(problem) => {

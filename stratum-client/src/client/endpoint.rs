@@ -75,6 +75,7 @@ fn stratum(pool: &PoolConfig) -> Result<MakeDialect, ClientError> {
                 if proxied { Box::new(Patient(dialect)) } else { Box::new(dialect) }
             }))
         }
+        Family::Kaspa => Err(ClientError::NotInThisVersion("mining at Kaspa pools")),
         Family::Monero => {
             let config = monero(pool);
             let proxied = pool.proxy.is_some();

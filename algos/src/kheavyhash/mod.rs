@@ -1,0 +1,22 @@
+//! kHeavyHash, Kaspa's proof of work: a sponge, a product with a matrix of the block's own, and a sponge again.
+
+mod keccak;
+mod matrix;
+mod reference;
+mod scalar;
+mod search;
+
+use self::search::{Search, Searcher};
+use crate::kernel::Backend;
+
+pub use self::keccak::{ROUND, Sponge, keccak_f1600};
+pub use self::matrix::{Matrix, SIDE};
+pub(crate) use self::reference::CachedReference;
+pub use self::reference::{BLOCK_BYTES, NONCE, kheavyhash};
+
+/// The kernels of this architecture, best first.
+pub(crate) const KERNELS: &[Backend] = &[backend::<scalar::Scalar>("scalar", || true)];
+
+const fn backend<S: Search>(name: &'static str, is_available: fn() -> bool) -> Backend {
+    Backend { name, is_available, make: || Box::<Searcher<S>>::default() }
+}
