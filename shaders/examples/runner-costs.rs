@@ -1,10 +1,10 @@
 //! What the runner costs beside the hashing, on a card or on software Vulkan:
 //!
 //! ```text
-//! MESA_SHADER_CACHE_DISABLE=true cargo run --release -p rminer-shaders --example runner-costs -- [KERNEL]
+//! MESA_SHADER_CACHE_DISABLE=true cargo run --release -p rminer-shaders --example runner-costs -- [PART]... [KERNEL]
 //! ```
 //!
-//! Takes the first card, else the software adapter. CPU times are of the whole process and read from Linux.
+//! Parts are `start`, `empty`, `cycles`, `steered`, `jobs` and `loss`; all of them when none is named. Takes the first card, else the software adapter. CPU times are of the whole process and read from Linux.
 #![allow(
     clippy::unwrap_used,
     clippy::cast_precision_loss,
@@ -20,20 +20,37 @@ use rminer_algos::{Target, Work};
 use rminer_shaders::choose::Picks;
 use rminer_shaders::{Adapter, Histogram, Options, Runner, adapters, variants};
 
+const PARTS: [&str; 6] = ["start", "empty", "cycles", "steered", "jobs", "loss"];
+
 fn main() {
-    let kernel = std::env::args().nth(1);
+    let (parts, kernel): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|argument| PARTS.contains(&argument.as_str()));
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     let adapter = adapters::list(true).usable.into_iter().next().unwrap();
-    let picks = kernel.map_or(Picks::Auto, Picks::Named);
+    let picks = kernel.into_iter().next().map_or(Picks::Auto, Picks::Named);
     let patience = Duration::from_secs(120);
     let options = Options { picks, patience, ..Options::default() };
     println!("{} ({})", adapter.id.name, adapter.driver);
-    start(&adapter, &options);
-    for hashes in [1, 1 << 14, 1 << 16, 1 << 18, 1 << 20] {
-        cycles(&adapter, &options, hashes);
+    if wanted("start") {
+        start(&adapter, &options);
     }
-    steered(&adapter, &options);
-    new_jobs(&adapter, &options);
-    loss(&adapter, &options);
+    if wanted("empty") {
+        cycles(&adapter, &options, 1);
+    }
+    if wanted("cycles") {
+        for hashes in [1 << 14, 1 << 16, 1 << 18, 1 << 20] {
+            cycles(&adapter, &options, hashes);
+        }
+    }
+    if wanted("steered") {
+        steered(&adapter, &options);
+    }
+    if wanted("jobs") {
+        new_jobs(&adapter, &options);
+    }
+    if wanted("loss") {
+        loss(&adapter, &options);
+    }
 }
 
 fn open(adapter: &Adapter, options: &Options) -> Runner {
@@ -153,12 +170,13 @@ fn new_jobs(adapter: &Adapter, options: &Options) {
         due += Duration::from_millis(100);
     }
     println!(
-        "new job to first hash, {} jobs: p50 {:.1} ms, p99 {:.1} ms, longest {:.1} ms; idle share {:.2} %; \
-         {} pipelines",
+        "new job to first hash, {} jobs: p50 {:.1} ms, p99 {:.1} ms, longest {:.1} ms; slices of {:.1} ms; \
+         idle share {:.2} %; {} pipelines",
         latency.count(),
         latency.percentile(50).unwrap().as_secs_f64() * 1e3,
         latency.percentile(99).unwrap().as_secs_f64() * 1e3,
         latency.longest().as_secs_f64() * 1e3,
+        runner.wanted_slice().as_secs_f64() * 1e3,
         runner.stats().idle_share() * 100.0,
         runner.pipelines_created()
     );

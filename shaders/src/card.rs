@@ -44,10 +44,11 @@ pub(crate) struct Program {
 
 impl Card {
     /// Opens an adapter in a new instance of its driver. `patience` is how long a dispatch may take before the
-    /// device counts as hung.
-    pub(crate) fn open(id: &AdapterId, patience: Duration) -> Result<Self, Fault> {
+    /// device counts as hung; with `own_clock` the device is asked for the times of dispatches, if it has any.
+    pub(crate) fn open(id: &AdapterId, patience: Duration, own_clock: bool) -> Result<Self, Fault> {
         let adapter = find(id).ok_or_else(|| Fault::Lost(format!("{} is not there any more", id.name)))?;
-        let features = adapter.features() & wgpu::Features::TIMESTAMP_QUERY;
+        let times = if own_clock { wgpu::Features::TIMESTAMP_QUERY } else { wgpu::Features::empty() };
+        let features = adapter.features() & times;
         let descriptor = wgpu::DeviceDescriptor {
             label: None,
             required_features: features,

@@ -20,6 +20,7 @@ use crate::fault::Fault;
 use crate::part::{Part, is_candidate};
 use crate::planted::{self, Case};
 use crate::ring::{Flight, Span};
+use crate::steer::Pace;
 
 /// Slices in flight: one that runs and one that waits behind it. A third would only keep new work waiting.
 const IN_FLIGHT: usize = 2;
@@ -29,12 +30,17 @@ const SLICES_A_SCAN: u64 = 8;
 /// How a card is to be used.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How long a slice should take; new work waits for up to two of them.
+    /// How long a slice should take; new work waits for up to two of them. Half as long where work comes several
+    /// times a second, up to five times as long where it is rare.
     pub slice: Duration,
     /// How long one may take before the device counts as hung.
     pub patience: Duration,
     /// Hashes of each slice instead of what the time says, also beyond what its results have room for.
     pub fixed_hashes: Option<u64>,
+    /// Whether slices are timed by the device's own clock, where it has one, or by the host's; `None` for the
+    /// device's on hardware only. Software has no clock but the host's, and reading it as a device's costs software
+    /// Vulkan as much again as an empty dispatch.
+    pub device_clock: Option<bool>,
     /// A search with known outcome comes after so many slices; 0 for never.
     pub planted_every: u32,
     /// Which kernels.
@@ -47,6 +53,7 @@ impl Default for Options {
             slice: Duration::from_millis(20),
             patience: Duration::from_secs(10),
             fixed_hashes: None,
+            device_clock: None,
             planted_every: 4096,
             picks: Picks::Auto,
         }
@@ -117,6 +124,9 @@ pub struct Runner {
     job: Option<Loaded>,
     fault: Option<Fault>,
     trust: Trust,
+    pace: Pace,
+    /// Whether newer work came while the last was hashed.
+    outdated: bool,
     stats: Stats,
     clock: Clock,
     first_hash: Option<Instant>,
@@ -151,9 +161,11 @@ impl Runner {
         options: Options,
     ) -> Result<Self, Fault> {
         let reference = (algorithm.reference)().map_err(|error| Fault::Memory(error.0))?;
-        let card = Card::open(&adapter.id, options.patience)?;
+        let device_clock = options.device_clock.unwrap_or(!adapter.software);
+        let card = Card::open(&adapter.id, options.patience, device_clock)?;
         let variants: Vec<Arc<Variant>> = variants.into_iter().map(Arc::new).collect();
         let (engines, choice) = choose::engines(&card, adapter.software, algorithm, &variants, &options)?;
+        let pace = Pace::new(options.slice);
         let mut runner = Self {
             engines,
             card,
@@ -166,6 +178,8 @@ impl Runner {
             job: None,
             fault: None,
             trust: Trust::default(),
+            pace,
+            outdated: false,
             stats: Stats::default(),
             clock: Clock::default(),
             first_hash: None,
@@ -186,6 +200,11 @@ impl Runner {
     /// [`Fault::Refused`] when the kernels do not fit the work.
     pub fn load(&mut self, work: &Arc<Work>, target: Target) -> Result<(), Fault> {
         let engine = self.engine_for(work)?;
+        // Work that only continues the last one where its nonces ended is no news.
+        if std::mem::take(&mut self.outdated) {
+            self.pace.new_work(Instant::now());
+        }
+        self.engines[engine].steer.want(self.pace.slice());
         let mut job = Loaded::new(engine, Arc::clone(work), target);
         // The first slice needs these words anyway, and now there is somebody to tell that they cannot be made.
         self.engines[engine].job_words(&mut job, &mut self.words_made, 0)?;
@@ -214,12 +233,18 @@ impl Runner {
         if let Err(fault) = self.scan_until(&mut next, interrupted, claims) {
             self.fault = Some(fault);
         }
+        self.outdated = interrupted();
         Ok(next.start - range.start)
     }
 
     /// Counters that one call of [`Runner::scan`] should be offered.
     pub fn batch(&self) -> u64 {
         self.slice_hashes().saturating_mul(SLICES_A_SCAN)
+    }
+
+    /// How long a slice of the work that was loaded last should take, by how often new work comes.
+    pub fn wanted_slice(&self) -> Duration {
+        self.pace.slice()
     }
 
     /// When the first hash of the work that was loaded last was done, once its first slice is done: the beginning

@@ -101,6 +101,22 @@ fn complete_hit_sets_equal_the_reference() {
 }
 
 #[test]
+fn slices_are_timed_by_either_clock() {
+    let Some(adapter) = adapter() else { return };
+    for device_clock in [None, Some(false), Some(true)] {
+        let mut runner = open(&adapter, Options { device_clock, fixed_hashes: Some(1 << 12), ..options() });
+        // Software is asked for its times only by those who want to see that it works.
+        assert!(device_clock == Some(true) || !runner.has_timestamps());
+        let (work, target) = (work(9, 0), target(300));
+        runner.load(&work, target).unwrap();
+        let claims = scan_all(&mut runner, 0..1 << 14);
+        assert_eq!(sorted(&claims), winners(&work, target, 0..1 << 14), "{device_clock:?}");
+        let stats = runner.stats();
+        assert!(!stats.busy.is_zero() && stats.busy <= stats.wall.mul_f64(1.001), "{stats:?}");
+    }
+}
+
+#[test]
 fn several_lanes_take_rolled_work_and_one_lane_the_rest() {
     let Some(adapter) = adapter() else { return };
     for (name, pipelines) in [("h1", 1), ("h2", 2), ("h4-mad", 2)] {
@@ -227,6 +243,25 @@ fn an_interrupt_ends_a_scan_after_what_is_in_flight() {
     assert_eq!(sorted(&claims), winners(&work, target, 0..done));
     let done = runner.scan(done..1 << 20, &|| true, &mut claims).unwrap();
     assert_eq!(done, 0, "an interrupt that is set already queues nothing");
+}
+
+#[test]
+fn only_work_that_replaces_other_work_sets_the_pace() {
+    let Some(adapter) = adapter() else { return };
+    let mut runner = open(&adapter, Options { fixed_hashes: Some(1 << 10), ..options() });
+    let asked = options().slice;
+    for tag in 0..3 {
+        // As when nonces end and the next work goes on with the same job.
+        runner.load(&work(tag, 0), target(100)).unwrap();
+        assert!(!scan_all(&mut runner, 0..1 << 10).is_empty());
+        assert_eq!(runner.wanted_slice(), asked);
+    }
+    for tag in 0..2 {
+        assert_eq!(runner.wanted_slice(), asked, "one piece of news has no gap yet");
+        assert_eq!(runner.scan(0..1 << 10, &|| true, &mut Vec::new()), Ok(0));
+        runner.load(&work(tag, 0), target(100)).unwrap();
+    }
+    assert_ne!(runner.wanted_slice(), asked);
 }
 
 /// The readable kernel with one text in place of another.
