@@ -1,13 +1,13 @@
 //! Serves a pool until the standard input ends. Each line from there is a fault to commit; an empty line
 //! prints the statistics.
 //!
-//! `cargo run -p rminer-pool --example serve -- 127.0.0.1:3333 [monero|bitcoin [PROFILE [DIFFICULTY]]]`
+//! `cargo run -p rminer-pool --example serve -- 127.0.0.1:3333 [monero|bitcoin|kaspa [PROFILE [DIFFICULTY]]]`
 
 use std::error::Error;
 use std::io::BufRead;
 
 use rminer_pool::{
-    DifficultyConfig, LocalPool, LocalPoolConfig, PoolConfig, Profile, ScheduledFault, bitcoin, monero,
+    DifficultyConfig, LocalPool, LocalPoolConfig, PoolConfig, Profile, ScheduledFault, bitcoin, kaspa, monero,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -19,7 +19,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (profile, hashes) = match protocol.as_str() {
         "monero" => (monero(&name)?, difficulty.as_deref().unwrap_or("100").parse()?),
         "bitcoin" => (bitcoin(&name)?, bitcoin::hashes(difficulty.as_deref().unwrap_or("0.01").parse()?)),
-        other => return Err(format!("no protocol `{other}`; known: monero, bitcoin").into()),
+        "kaspa" => (kaspa(&name)?, kaspa::hashes(difficulty.as_deref().unwrap_or("0.001").parse()?)),
+        other => return Err(format!("no protocol `{other}`; known: monero, bitcoin, kaspa").into()),
     };
     let pool = LocalPool::spawn_thread(LocalPoolConfig {
         pool: PoolConfig { difficulty: DifficultyConfig::fixed(hashes), ..PoolConfig::with_profile(profile) },
@@ -49,5 +50,11 @@ fn monero(name: &str) -> Result<Profile, String> {
 fn bitcoin(name: &str) -> Result<Profile, String> {
     let known = bitcoin::Profile::all().iter().map(|profile| profile.name).collect::<Vec<_>>().join(", ");
     let profile = bitcoin::Profile::by_name(name).ok_or(format!("no profile `{name}`; known: {known}"))?;
+    Ok(profile.into())
+}
+
+fn kaspa(name: &str) -> Result<Profile, String> {
+    let known = kaspa::Profile::all().iter().map(|profile| profile.name).collect::<Vec<_>>().join(", ");
+    let profile = kaspa::Profile::by_name(name).ok_or(format!("no profile `{name}`; known: {known}"))?;
     Ok(profile.into())
 }

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{DifficultyConfig, ScheduledFault, bitcoin, monero};
+use crate::{DifficultyConfig, ScheduledFault, bitcoin, kaspa, monero};
+
+/// Time between jobs, and between those of a chain with ten blocks a second.
+const JOB_INTERVAL: Duration = Duration::from_secs(30);
+const KASPA_JOB_INTERVAL: Duration = Duration::from_millis(100);
 
 /// When jobs start whose pool was told no time: 9 October 2025.
 const FIRST_TIME_S: u64 = 1_760_000_000;
@@ -14,6 +18,8 @@ pub enum Profile {
     Monero(monero::Profile),
     /// Bitcoin stratum, version 1, with SHA-256d.
     Bitcoin(bitcoin::Profile),
+    /// Kaspa stratum with kHeavyHash.
+    Kaspa(kaspa::Profile),
 }
 
 impl From<monero::Profile> for Profile {
@@ -28,12 +34,19 @@ impl From<bitcoin::Profile> for Profile {
     }
 }
 
+impl From<kaspa::Profile> for Profile {
+    fn from(profile: kaspa::Profile) -> Self {
+        Self::Kaspa(profile)
+    }
+}
+
 impl Profile {
     /// Its name among the profiles of its protocol.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Monero(profile) => profile.name,
             Self::Bitcoin(profile) => profile.name,
+            Self::Kaspa(profile) => profile.name,
         }
     }
 }
@@ -72,7 +85,7 @@ impl Default for PoolConfig {
             profile: Profile::Monero(monero::Profile::default()),
             difficulty: DifficultyConfig::default(),
             block_difficulty: u128::MAX,
-            job_interval: Duration::from_secs(30),
+            job_interval: JOB_INTERVAL,
             jobs_per_block: 4,
             rng_seed: 0,
             seed_hash: None,
@@ -85,9 +98,12 @@ impl Default for PoolConfig {
 }
 
 impl PoolConfig {
-    /// The default with another profile.
+    /// The default with another profile, and ten jobs a second where that is what the chain does.
     pub fn with_profile(profile: impl Into<Profile>) -> Self {
-        Self { profile: profile.into(), ..Self::default() }
+        let profile = profile.into();
+        let fast = matches!(profile, Profile::Kaspa(_));
+        let job_interval = if fast { KASPA_JOB_INTERVAL } else { JOB_INTERVAL };
+        Self { profile, job_interval, ..Self::default() }
     }
 
     pub(crate) fn time_s(&self) -> u64 {

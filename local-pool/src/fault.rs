@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::Reject;
 use crate::bitcoin::MalformedNotify;
+use crate::kaspa::MalformedTemplate;
 use crate::monero::MalformedJob;
 use crate::wire::ErrorShape;
 
@@ -75,6 +76,8 @@ pub enum Fault {
     UnknownReplies,
     /// `dup_job`, deed: the last job once more.
     DupJob,
+    /// `old_job`, deed of a Kaspa pool: the job before the last once more.
+    OldJob,
     /// `same_id_new_content`, deed: another blob under the last job's id.
     SameIdNewContent,
     /// `retarget_same_job`, deed: the last blob under another id at twice the difficulty.
@@ -86,8 +89,10 @@ pub enum Fault {
     MalformedJob(MalformedJob),
     /// `malformed_notify(kind)`, deed of a Bitcoin pool.
     MalformedNotify(MalformedNotify),
+    /// `malformed_template(kind)`, deed of a Kaspa pool.
+    MalformedTemplate(MalformedTemplate),
     /// `set_extranonce` or `set_extranonce(first, second)`, deed of a Bitcoin pool: another extranonce1, and the
-    /// widths in bytes of both, for the last job again.
+    /// widths in bytes of both, for the last job again. A Kaspa pool has only the first.
     SetExtranonce(Option<(usize, usize)>),
     /// `set_version_mask(hex)`, deed of a Bitcoin pool.
     SetVersionMask(u32),
@@ -109,7 +114,7 @@ pub enum Fault {
 
 impl Fault {
     /// One fault of every kind with ordinary values, [`Fault::None`] first; the malformed jobs apart, which
-    /// [`MalformedJob::ALL`] and [`MalformedNotify::ALL`] list.
+    /// [`MalformedJob::ALL`], [`MalformedNotify::ALL`] and [`MalformedTemplate::ALL`] list.
     pub fn examples() -> Vec<Self> {
         let ms = Duration::from_millis;
         vec![
@@ -138,6 +143,7 @@ impl Fault {
             Self::JsonBomb,
             Self::UnknownReplies,
             Self::DupJob,
+            Self::OldJob,
             Self::SameIdNewContent,
             Self::RetargetSameJob,
             Self::ZeroTarget,
@@ -166,11 +172,13 @@ impl Fault {
                 | Self::JsonBomb
                 | Self::UnknownReplies
                 | Self::DupJob
+                | Self::OldJob
                 | Self::SameIdNewContent
                 | Self::RetargetSameJob
                 | Self::ZeroTarget
                 | Self::MalformedJob(_)
                 | Self::MalformedNotify(_)
+                | Self::MalformedTemplate(_)
                 | Self::SetExtranonce(_)
                 | Self::SetVersionMask(_)
                 | Self::Questions
@@ -185,7 +193,10 @@ impl Fault {
 
     /// Whether it makes one job wrong.
     pub(crate) fn spoils_a_job(&self) -> bool {
-        matches!(self, Self::ZeroTarget | Self::MalformedJob(_) | Self::MalformedNotify(_))
+        matches!(
+            self,
+            Self::ZeroTarget | Self::MalformedJob(_) | Self::MalformedNotify(_) | Self::MalformedTemplate(_)
+        )
     }
 }
 
@@ -195,7 +206,7 @@ pub enum Trigger {
     /// After this many further requests to the pool, replies included; 0 is at once.
     AfterRequests(u32),
     /// At the next login: a mode from then on. Of the deeds, those that spoil a job (`zero_target`,
-    /// `malformed_job`, `malformed_notify`) spoil the login's own; the others follow the login's reply.
+    /// `malformed_job`, `malformed_notify`, `malformed_template`) spoil the login's own; the others follow the login's reply.
     AtLogin,
 }
 
@@ -288,6 +299,7 @@ impl FromStr for Fault {
             ("json_bomb", []) => Self::JsonBomb,
             ("unknown_replies", []) => Self::UnknownReplies,
             ("dup_job", []) => Self::DupJob,
+            ("old_job", []) => Self::OldJob,
             ("same_id_new_content", []) => Self::SameIdNewContent,
             ("retarget_same_job", []) => Self::RetargetSameJob,
             ("zero_target", []) => Self::ZeroTarget,
@@ -296,6 +308,9 @@ impl FromStr for Fault {
             }
             ("malformed_notify", [kind]) => {
                 Self::MalformedNotify(kind.parse().map_err(|reason: String| error(&reason))?)
+            }
+            ("malformed_template", [kind]) => {
+                Self::MalformedTemplate(kind.parse().map_err(|reason: String| error(&reason))?)
             }
             ("set_extranonce", []) => Self::SetExtranonce(None),
             ("set_extranonce", [first, second]) => {
@@ -363,11 +378,13 @@ impl fmt::Display for Fault {
             Self::JsonBomb => f.write_str("json_bomb"),
             Self::UnknownReplies => f.write_str("unknown_replies"),
             Self::DupJob => f.write_str("dup_job"),
+            Self::OldJob => f.write_str("old_job"),
             Self::SameIdNewContent => f.write_str("same_id_new_content"),
             Self::RetargetSameJob => f.write_str("retarget_same_job"),
             Self::ZeroTarget => f.write_str("zero_target"),
             Self::MalformedJob(kind) => write!(f, "malformed_job({kind})"),
             Self::MalformedNotify(kind) => write!(f, "malformed_notify({kind})"),
+            Self::MalformedTemplate(kind) => write!(f, "malformed_template({kind})"),
             Self::SetExtranonce(None) => f.write_str("set_extranonce"),
             Self::SetExtranonce(Some((first, second))) => write!(f, "set_extranonce({first}, {second})"),
             Self::SetVersionMask(mask) => write!(f, "set_version_mask({mask:08x})"),
@@ -391,7 +408,8 @@ mod tests {
     fn texts_read_back() {
         let monero = MalformedJob::ALL.iter().map(|kind| Fault::MalformedJob(*kind));
         let bitcoin = MalformedNotify::ALL.iter().map(|kind| Fault::MalformedNotify(*kind));
-        for fault in Fault::examples().into_iter().chain(monero).chain(bitcoin) {
+        let kaspa = MalformedTemplate::ALL.iter().map(|kind| Fault::MalformedTemplate(*kind));
+        for fault in Fault::examples().into_iter().chain(monero).chain(bitcoin).chain(kaspa) {
             let text = fault.to_string();
             assert_eq!(text.parse(), Ok(fault.clone()));
             let scheduled: ScheduledFault = format!("{text}@login").parse().unwrap();

@@ -1,6 +1,6 @@
 //! A mining pool that checks every share, and breaks the rules on request.
 //!
-//! It speaks Monero stratum ([`monero`]) or Bitcoin stratum ([`bitcoin`]) with a difficulty for each session,
+//! It speaks Monero stratum ([`monero`]), Bitcoin stratum ([`bitcoin`]) or Kaspa stratum ([`kaspa`]) with a difficulty for each session,
 //! recomputes each share, and counts what it saw in [`PoolStats`], which a test can hold against the miner's own
 //! figures. [`Profile`]s are the ways in which real pools differ, [`Fault`]s what a broken or hostile one does. It
 //! works with any miner:
@@ -24,9 +24,9 @@
 //!
 //! | to know | look at |
 //! | --- | --- |
-//! | which pools it can play | [`monero::Profile::all`] and [`bitcoin::Profile::all`], each with `by_name` |
+//! | which pools it can play | [`monero::Profile::all`], [`bitcoin::Profile::all`] and [`kaspa::Profile::all`], each with `by_name` |
 //! | what it can do wrong | [`Fault`], each with its text form; when: [`ScheduledFault`] |
-//! | in how many ways a job can be wrong | [`monero::MalformedJob::ALL`], [`bitcoin::MalformedNotify::ALL`] |
+//! | in how many ways a job can be wrong | [`monero::MalformedJob::ALL`], [`bitcoin::MalformedNotify::ALL`], [`kaspa::MalformedTemplate::ALL`] |
 //! | what it says when it refuses | [`Reject`] |
 //! | what a test can assert | [`PoolStats`], [`Verdicts`] |
 //! | what it allows its own peers | [`Limits`] |
@@ -38,14 +38,18 @@
 pub mod bitcoin;
 mod config;
 mod core;
+mod decimal;
 mod difficulty;
 mod fault;
 #[cfg(feature = "shell")]
 pub mod fault_proxy;
+mod job_ids;
+pub mod kaspa;
 mod line;
 pub mod monero;
 mod reject;
 mod rng;
+mod seen;
 #[cfg(feature = "shell")]
 mod server;
 mod stats;

@@ -114,6 +114,9 @@ pub struct PoolStats {
     pub shares_for_malformed_jobs: u64,
     /// Accepted shares that were hard enough for a block.
     pub blocks: u64,
+    /// Shares by how many newer jobs the session had then, whatever became of them, up to 1,000 and more. Only a Kaspa
+    /// pool counts them, where older jobs are worth as much as new ones.
+    pub shares_by_job_age: BTreeMap<u64, u64>,
     /// Accepted shares whose version is not that of the job.
     pub rolled_versions: u64,
     /// Accepted shares whose time is not that of the job.

@@ -120,6 +120,8 @@ pub(crate) struct Style {
     /// Code and text of a refusal.
     pub(crate) words: fn(Reject) -> (i64, &'static str),
     pub(crate) error_shape: ErrorShape,
+    /// Replies of success say `"error":null`.
+    pub(crate) ok_error: bool,
     /// What `result` says in a refusal; `None` leaves it away.
     pub(crate) refused_result: Option<&'static str>,
     /// Verdicts of shares come this much later than everything else.
@@ -129,6 +131,8 @@ pub(crate) struct Style {
     /// Everything is cut into pieces of this many bytes.
     pub(crate) split_bytes: Option<usize>,
     pub(crate) close_on_bad_line: bool,
+    /// NULs are taken out of lines, and other control characters read as blanks.
+    pub(crate) cleans_lines: bool,
     /// Who breaks the rules is kept out for this long.
     pub(crate) strict_ban: Option<Duration>,
     pub(crate) min_line_bytes: usize,
@@ -143,21 +147,27 @@ pub(crate) struct Reply {
     /// It answers a share, which is what several faults are about.
     pub(crate) to_share: bool,
     pub(crate) body: Result<Value, Reject>,
+    /// Fields of its own, as JSON with a comma behind each.
+    pub(crate) extra: &'static str,
     /// The connection ends behind it.
     pub(crate) then_close: bool,
 }
 
 impl Reply {
     pub(crate) fn ok(id: &str, result: Value) -> Self {
-        Self { id: id.to_owned(), to_share: false, body: Ok(result), then_close: false }
+        Self { id: id.to_owned(), to_share: false, body: Ok(result), extra: "", then_close: false }
     }
 
     pub(crate) fn refuse(id: &str, reject: Reject) -> Self {
-        Self { id: id.to_owned(), to_share: false, body: Err(reject), then_close: false }
+        Self { id: id.to_owned(), to_share: false, body: Err(reject), extra: "", then_close: false }
     }
 
     pub(crate) fn for_share(self) -> Self {
         Self { to_share: true, ..self }
+    }
+
+    pub(crate) fn with(self, extra: &'static str) -> Self {
+        Self { extra, ..self }
     }
 
     pub(crate) fn then_close(self, close: bool) -> Self {
@@ -166,15 +176,27 @@ impl Reply {
 
     /// The line with its newline; `id` stands in for the reply's own, `tail` follows the text of a refusal.
     pub(crate) fn line(&self, id: &str, shape: ErrorShape, style: &Style, tail: &str) -> String {
-        let prefix = style.prefix;
+        let (prefix, extra) = (style.prefix, self.extra);
         match self.body {
-            Ok(ref result) => format!("{{\"id\":{id},{prefix}\"error\":null,\"result\":{result}}}\n"),
+            Ok(ref result) => {
+                let error = if style.ok_error { "\"error\":null," } else { "" };
+                format!("{{\"id\":{id},{prefix}{extra}{error}\"result\":{result}}}\n")
+            }
             Err(reject) => {
                 let (code, text) = (style.words)(reject);
                 let fields = shape.fields(code, &format!("{text}{tail}"), style.refused_result);
-                format!("{{\"id\":{id},{prefix}{fields}}}\n")
+                format!("{{\"id\":{id},{prefix}{extra}{fields}}}\n")
             }
         }
+    }
+}
+
+/// A text, or a number as it was written.
+pub(crate) fn text(value: &RawValue) -> Option<String> {
+    match serde_json::from_str::<Value>(value.get()).ok()? {
+        Value::String(text) => Some(text),
+        Value::Number(_) => Some(value.get().to_owned()),
+        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rminer_algos::registry::{Algorithm, Family};
 use rminer_pool::{
-    DifficultyConfig, LocalPool, LocalPoolConfig, PoolConfig, PoolStats, Profile, bitcoin, monero,
+    DifficultyConfig, LocalPool, LocalPoolConfig, PoolConfig, PoolStats, Profile, bitcoin, kaspa, monero,
 };
 use rminer_stratum::{Credentials, PoolConfig as ClientPool, PoolUrl};
 
@@ -27,7 +27,7 @@ const USER: &str = "demo";
 /// # Errors
 /// What keeps pool or miner from starting.
 pub fn demo(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
-    let mut pool = start(LocalPoolConfig::from(pool_config(settings.algorithm)?))?;
+    let mut pool = start(LocalPoolConfig::from(pool_config(settings.algorithm)))?;
     let address = pool.addr();
     let url: PoolUrl = format!("stratum+tcp://{address}").parse().map_err(|error| {
         (Problem::error("demo", format!("the pool's own address {address}: {error}")), Exit::Failed)
@@ -54,7 +54,7 @@ pub fn demo(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
 /// # Errors
 /// What keeps it from starting.
 pub fn serve(algorithm: &'static Algorithm, listen: SocketAddr) -> Result<Exit, (Problem, Exit)> {
-    let mut pool = start(LocalPoolConfig { listen, ..LocalPoolConfig::from(pool_config(algorithm)?) })?;
+    let mut pool = start(LocalPoolConfig { listen, ..LocalPoolConfig::from(pool_config(algorithm)) })?;
     say!("A validating pool for tests listens on {}. It takes any login; a miner joins with", pool.addr());
     say!("  rminer --algo {} --pool stratum+tcp://{} --user {USER}", algorithm.name, pool.addr());
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -90,17 +90,13 @@ fn start(config: LocalPoolConfig) -> Result<LocalPool, (Problem, Exit)> {
 
 /// Hashes that a first share and a block take: shares start so easy that any machine finds some at once, and a block
 /// comes every minute or so.
-fn pool_config(algorithm: &Algorithm) -> Result<PoolConfig, (Problem, Exit)> {
+fn pool_config(algorithm: &Algorithm) -> PoolConfig {
     let (profile, first_share, block): (Profile, u64, u128) = match algorithm.family {
         Family::Monero => (monero::Profile::default().into(), 200, 100_000),
         Family::Bitcoin => (bitcoin::Profile::default().into(), 1 << 22, 1 << 32),
-        Family::Kaspa => {
-            let text = format!("there is no pool of our own for {} in this version", algorithm.name);
-            let help = format!("measure it with: rminer bench --algo {}", algorithm.name);
-            return Err((Problem::error("demo", text).help(help), Exit::Failed));
-        }
+        Family::Kaspa => (kaspa::Profile::default().into(), 1 << 20, 1 << 28),
     };
-    Ok(PoolConfig {
+    PoolConfig {
         difficulty: DifficultyConfig {
             start: first_share,
             // No share comes while RandomX's dataset is built; that must not make the first ones worthless.
@@ -110,7 +106,7 @@ fn pool_config(algorithm: &Algorithm) -> Result<PoolConfig, (Problem, Exit)> {
         },
         block_difficulty: block,
         ..PoolConfig::with_profile(profile)
-    })
+    }
 }
 
 fn describe(stats: &PoolStats) -> String {

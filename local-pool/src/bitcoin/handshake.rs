@@ -7,10 +7,10 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::profile::{FirstJob, Subscriptions};
-use super::{Bitcoin, Reaction, hashes, text};
+use super::{Bitcoin, Reaction, hashes};
 use crate::core::{Desk, Dialect, after_login};
 use crate::difficulty::Vardiff;
-use crate::wire::{Reply, Request};
+use crate::wire::{Reply, Request, text};
 use crate::{DifficultyConfig, Fault, Reject, SessionId};
 
 /// Longest worker name, in bytes.
@@ -36,11 +36,11 @@ impl Bitcoin {
                 if let Some(seat) = self.seats.get_mut(&id).filter(|_| reaction == Reaction::Grant) {
                     seat.subscribed_extranonce = true;
                 }
-                react(desk, now, id, request, reaction);
+                desk.react(now, id, request, reaction);
             }
             "mining.suggest_difficulty" => self.suggest(desk, now, id, request, &params),
             "mining.submit" => self.submit(desk, now, id, request, &params),
-            _ => react(desk, now, id, request, self.profile.unknown_method),
+            _ => desk.react(now, id, request, self.profile.unknown_method),
         }
     }
 
@@ -233,7 +233,7 @@ impl Bitcoin {
         params: &[&RawValue],
     ) {
         if self.profile.suggest_difficulty != Reaction::Grant {
-            return react(desk, now, id, request, self.profile.suggest_difficulty);
+            return desk.react(now, id, request, self.profile.suggest_difficulty);
         }
         let wanted = params.first().and_then(|wanted| wanted.get().parse::<f64>().ok());
         let Some(wanted) = wanted.filter(|wanted| *wanted > 0.0) else {
@@ -258,16 +258,6 @@ impl Bitcoin {
         if !std::mem::replace(&mut session.wants_jobs, true) {
             self.send_job(desk, now, id);
         }
-    }
-}
-
-/// What a pool does about a request that needs nothing but an answer.
-fn react(desk: &mut Desk, now: Instant, id: SessionId, request: &Request<'_>, reaction: Reaction) {
-    match reaction {
-        Reaction::Grant => desk.reply(now, id, Reply::ok(&request.id, true.into())),
-        Reaction::Refuse => desk.reply(now, id, Reply::refuse(&request.id, Reject::UnknownMethod)),
-        Reaction::Silence => {}
-        Reaction::Close => desk.close(now, id),
     }
 }
 

@@ -7,7 +7,6 @@ use rminer_algos::encode_hex;
 use serde_json::{Value, json};
 
 use super::chain::Content;
-use super::profile::JobIds;
 use super::target::Stamp;
 use super::{Bitcoin, MAX_SPOILED, MalformedNotify, SeatJob, TELLING_BYTES};
 use crate::SessionId;
@@ -126,7 +125,7 @@ impl Bitcoin {
         let extranonce_bytes = seat.extranonce1.len() + seat.extranonce2_bytes;
         let coinbase1: Arc<[u8]> = content.coinbase1(tag, extranonce_bytes).into();
         let number = content.number;
-        let job_id = job_id.unwrap_or_else(|| job_id_text(self.profile.job_ids, number));
+        let job_id = job_id.unwrap_or_else(|| self.profile.job_ids.text(number));
         let (first, last) = seat.issued.unwrap_or((number, number));
         seat.issued = Some((first.min(number), last.max(number)));
         let clean = self.profile.always_clean
@@ -134,10 +133,7 @@ impl Bitcoin {
         let hex = |number: u32| {
             if self.profile.unpadded { format!("{number:x}") } else { format!("{number:08x}") }
         };
-        let wire_id = match self.profile.job_ids {
-            JobIds::Number => job_id.parse::<u64>().map_or_else(|_| job_id.as_str().into(), Value::from),
-            _ => job_id.as_str().into(),
-        };
+        let wire_id = self.profile.job_ids.json(&job_id);
         let job = &content.job;
         let mut params = vec![
             wire_id,
@@ -170,26 +166,6 @@ impl Bitcoin {
     }
 }
 
-/// The text of a job id.
-fn job_id_text(ids: JobIds, number: u64) -> String {
-    match ids {
-        JobIds::Hex => format!("{number:x}"),
-        JobIds::Number => number.to_string(),
-        JobIds::HugeDecimal => format!("{number}000000000000000000000000000000"),
-        JobIds::Words => format!("job/{number} éä"),
-    }
-}
-
-/// The number behind a job id, if it can be one of ours.
-pub(super) fn job_number(ids: JobIds, id: &str) -> Option<u64> {
-    match ids {
-        JobIds::Hex => u64::from_str_radix(id, 16).ok(),
-        JobIds::Number => id.parse().ok(),
-        JobIds::HugeDecimal => id.strip_suffix("000000000000000000000000000000")?.parse().ok(),
-        JobIds::Words => id.strip_prefix("job/")?.strip_suffix(" éä")?.parse().ok(),
-    }
-}
-
 /// Each group of four bytes reversed, as the dialect has it.
 fn previous_text(hash: &[u8; 32]) -> String {
     let swapped: Vec<u8> = hash.chunks_exact(4).flat_map(|group| group.iter().rev().copied()).collect();
@@ -200,16 +176,6 @@ fn previous_text(hash: &[u8; 32]) -> String {
 mod tests {
     use super::*;
     use rminer_algos::decode_hex_array;
-
-    #[test]
-    fn ids_read_back() {
-        for ids in [JobIds::Hex, JobIds::Number, JobIds::HugeDecimal, JobIds::Words] {
-            for number in [0, 1, 0xABCD, u64::MAX] {
-                assert_eq!(job_number(ids, &job_id_text(ids, number)), Some(number), "{ids:?}");
-            }
-            assert_eq!(job_number(ids, "x"), None);
-        }
-    }
 
     /// The previous hash of block 170.
     #[test]

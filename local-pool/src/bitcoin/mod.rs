@@ -11,25 +11,27 @@ mod profile;
 mod submit;
 mod target;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use rminer_algos::encode_hex;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 pub use self::chain::GivenJob;
 pub use self::malformed::MalformedNotify;
 pub use self::profile::{
-    FirstJob, GENERAL_PURPOSE_BITS, JobIds, Profile, Reaction, Retarget, Subscriptions, VersionFormula,
+    FirstJob, GENERAL_PURPOSE_BITS, Profile, Reaction, Retarget, Subscriptions, VersionFormula,
 };
-pub use self::target::{Spelling, hashes};
+pub use self::target::hashes;
+pub use crate::decimal::Spelling;
+pub use crate::job_ids::JobIds;
 
 use self::chain::{Chain, Content};
 use self::target::Stamp;
 use crate::core::{Desk, Dialect};
 use crate::rng::Rng;
+use crate::seen::Seen;
 use crate::wire::Request;
 use crate::{Fault, PoolConfig, SessionId};
 
@@ -39,8 +41,6 @@ const MAX_LEFT: usize = 64;
 const MAX_SPOILED: usize = 64;
 /// Questions that wait for an answer.
 const MAX_QUESTIONS: usize = 64;
-/// Hashes of shares that are remembered, so that none is taken twice.
-const MAX_SEEN: usize = 1 << 17;
 /// Extranonces narrower than this cannot tell sessions apart for long.
 const TELLING_BYTES: usize = 4;
 
@@ -104,29 +104,6 @@ struct SeatJob {
     /// Version bits that the miner could roll when it was sent.
     mask: u32,
     params: Value,
-}
-
-/// Hashes of shares in the order in which they came.
-#[derive(Debug, Default)]
-struct Seen {
-    hashes: BTreeSet<[u8; 32]>,
-    order: VecDeque<[u8; 32]>,
-}
-
-impl Seen {
-    /// False when the hash was there before.
-    fn enter(&mut self, hash: [u8; 32]) -> bool {
-        if !self.hashes.insert(hash) {
-            return false;
-        }
-        if self.order.len() == MAX_SEEN
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.hashes.remove(&oldest);
-        }
-        self.order.push_back(hash);
-        true
-    }
 }
 
 impl Bitcoin {
@@ -339,14 +316,5 @@ impl Bitcoin {
             seat.questions.push_back(question.clone());
             desk.send(now, id, format!("{{\"id\":{question},\"method\":\"{method}\",\"params\":[]}}\n"));
         }
-    }
-}
-
-/// A text, or a number as it was written.
-fn text(value: &RawValue) -> Option<String> {
-    match serde_json::from_str::<Value>(value.get()).ok()? {
-        Value::String(text) => Some(text),
-        Value::Number(_) => Some(value.get().to_owned()),
-        _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Spelling;
+use super::{JobIds, Spelling};
 use crate::wire::{ErrorShape, Style};
 use crate::{MAX_LINE_BYTES, Reject};
 
@@ -51,19 +51,6 @@ pub enum Retarget {
     SameJob,
     /// A new job of the same block.
     NewJob,
-}
-
-/// How job ids look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobIds {
-    /// Text of hex digits.
-    Hex,
-    /// JSON numbers.
-    Number,
-    /// Text of more decimal digits than 64 bits hold.
-    HugeDecimal,
-    /// Text that is no number.
-    Words,
 }
 
 /// The first item of the reply to subscribe.
@@ -240,11 +227,13 @@ impl Profile {
             prefix: "",
             words,
             error_shape: self.error_shape,
+            ok_error: true,
             refused_result: Some(self.refused_result),
             late_result: self.late_result,
             glue: self.glue,
             split_bytes: self.split_bytes,
             close_on_bad_line: self.close_on_bad_line,
+            cleans_lines: false,
             strict_ban: None,
             min_line_bytes: 0,
             max_line_bytes: self.max_line_bytes,

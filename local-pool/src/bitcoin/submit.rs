@@ -6,11 +6,11 @@ use rminer_algos::decode_hex;
 use serde_json::value::RawValue;
 
 use super::header::{Header, merkle_root, sha256d};
-use super::jobs::job_number;
-use super::target::{Stamp, meets};
-use super::{Bitcoin, SeatJob, VersionFormula, text};
+use super::target::Stamp;
+use super::{Bitcoin, SeatJob, VersionFormula};
 use crate::core::{Desk, Dialect, review_difficulty};
-use crate::wire::{Reply, Request};
+use crate::decimal::meets;
+use crate::wire::{Reply, Request, text};
 use crate::{Reject, SessionId};
 
 /// What a submit says.
@@ -88,7 +88,7 @@ impl Bitcoin {
                 desk.stats.shares_for_malformed_jobs += 1;
                 return Err(Reject::InvalidJobId);
             }
-            let number = job_number(self.profile.job_ids, &claim.job);
+            let number = self.profile.job_ids.number(&claim.job);
             let issued = seat
                 .issued
                 .zip(number)

@@ -2,11 +2,7 @@
 //!
 //! A target is 32 bytes, least significant first, as the hash is.
 
-/// Most decimal digits behind the point: far more than any difficulty in a double has.
-const MAX_DECIMALS: usize = 64;
-
-/// Hashes that a share of difficulty 1 takes, within 1 part in 65,536.
-const HASHES_PER_DIFFICULTY: f64 = 4_294_967_296.0;
+use crate::decimal::{self, HASHES_PER_DIFFICULTY, Spelling, quotient};
 
 /// Expected hashes behind a share of this difficulty, which is how [`DifficultyConfig`](crate::DifficultyConfig)
 /// counts: `hashes(1.0)` is 2^32.
@@ -16,17 +12,6 @@ pub fn hashes(difficulty: f64) -> u64 {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let hashes = hashes as u64;
     hashes.max(1)
-}
-
-/// How a difficulty is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spelling {
-    /// A plain decimal number.
-    Number,
-    /// A number with an exponent.
-    Exponent,
-    /// A decimal number in quotes.
-    Text,
 }
 
 /// A difficulty as it is sent, with the target that follows from the very digits.
@@ -42,13 +27,7 @@ pub(super) struct Stamp {
 impl Stamp {
     pub(super) fn new(hashes: u64, spelling: Spelling) -> Self {
         let hashes = hashes.max(1);
-        #[allow(clippy::cast_precision_loss)] // the digits that are left are the ones that count
-        let difficulty = hashes as f64 / HASHES_PER_DIFFICULTY;
-        let (json, digits) = match spelling {
-            Spelling::Number => (difficulty.to_string(), difficulty.to_string()),
-            Spelling::Exponent => (format!("{difficulty:e}"), difficulty.to_string()),
-            Spelling::Text => (format!("\"{difficulty}\""), difficulty.to_string()),
-        };
+        let (json, digits) = spelling.write(hashes);
         // Digits that were just made of a number above zero are one.
         let target = target(&digits).unwrap_or([0xFF; 32]);
         Self { hashes, json, target }
@@ -58,17 +37,7 @@ impl Stamp {
 /// `floor((0xffff << 208) / difficulty)`, at most 2^256 - 1; `None` when the text is no decimal number above zero
 /// of at most 19 significant digits.
 pub(super) fn target(difficulty: &str) -> Option<[u8; 32]> {
-    let (whole, decimals) = difficulty.split_once('.').unwrap_or((difficulty, ""));
-    if decimals.len() > MAX_DECIMALS {
-        return None;
-    }
-    let divisor: u64 = format!("{whole}{decimals}").parse().ok().filter(|divisor| *divisor > 0)?;
-    let mut numerator = vec![0; 6];
-    numerator.push(0xffff << 16);
-    for _ in 0..decimals.len() {
-        multiply(&mut numerator, 10);
-    }
-    Some(quotient(numerator, divisor))
+    decimal::target(vec![0, 0, 0, 0, 0, 0, 0xffff << 16], difficulty)
 }
 
 /// The target of a block that takes about this many hashes, in its compact form.
@@ -99,50 +68,10 @@ pub(super) fn expand(bits: u32) -> [u8; 32] {
     target
 }
 
-/// Whether a hash is at most a target.
-pub(super) fn meets(hash: &[u8; 32], target: &[u8; 32]) -> bool {
-    hash.iter().rev().le(target.iter().rev())
-}
-
-/// Limbs of 32 bits, least significant first.
-fn multiply(limbs: &mut Vec<u32>, factor: u32) {
-    let mut carry = 0u64;
-    for limb in limbs.iter_mut() {
-        let product = u64::from(*limb) * u64::from(factor) + carry;
-        *limb = low(product);
-        carry = product >> 32;
-    }
-    if carry > 0 {
-        limbs.push(low(carry));
-    }
-}
-
-/// The quotient in 32 bytes, or all ones when it is larger.
-fn quotient(mut limbs: Vec<u32>, divisor: u64) -> [u8; 32] {
-    let mut rest = 0u128;
-    for limb in limbs.iter_mut().rev() {
-        let part = rest << 32 | u128::from(*limb);
-        // The rest is smaller than the divisor, so the quotient fits a limb.
-        *limb = u32::try_from(part / u128::from(divisor)).unwrap_or(u32::MAX);
-        rest = part % u128::from(divisor);
-    }
-    if limbs.iter().skip(8).any(|limb| *limb > 0) {
-        return [0xFF; 32];
-    }
-    let mut bytes = [0; 32];
-    for (place, limb) in bytes.chunks_exact_mut(4).zip(limbs) {
-        place.copy_from_slice(&limb.to_le_bytes());
-    }
-    bytes
-}
-
-fn low(value: u64) -> u32 {
-    u32::try_from(value & u64::from(u32::MAX)).unwrap_or(u32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decimal::meets;
     use rminer_algos::encode_hex;
 
     fn display(target: [u8; 32]) -> String {

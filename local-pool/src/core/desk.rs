@@ -8,10 +8,11 @@ use super::faults::Modes;
 use super::outbox::{Gather, Shaping};
 use super::session::Session;
 use super::{Output, Payload, SPLIT_GAP, SessionId};
+use crate::bitcoin::Reaction;
 use crate::rng::Rng;
 use crate::stats::MAX_CLOSED_SESSIONS;
 use crate::time::later;
-use crate::wire::Style;
+use crate::wire::{Reply, Request, Style};
 use crate::{PoolConfig, PoolStats, Reject, ScheduledFault, SessionStats};
 
 /// Addresses that are remembered as banned.
@@ -104,16 +105,39 @@ impl Desk {
         }
     }
 
-    /// Ends a session, and keeps its address out for a while.
+    /// Ends a session, and keeps its address out for a while where pools do that.
     pub(crate) fn ban(&mut self, now: Instant, id: SessionId) {
+        match self.style.strict_ban {
+            Some(duration) => self.keep_out(now, id, duration),
+            None => self.close(now, id),
+        }
+    }
+
+    /// Ends a session, and keeps its address out for so long.
+    pub(crate) fn keep_out(&mut self, now: Instant, id: SessionId, duration: Duration) {
         let Some(session) = self.sessions.get(&id) else { return };
-        if let Some(duration) = self.style.strict_ban {
-            self.stats.bans += 1;
-            if self.banned.len() < MAX_BANNED {
-                self.banned.insert(session.peer, later(now, duration));
-            }
+        self.stats.bans += 1;
+        if self.banned.len() < MAX_BANNED {
+            self.banned.insert(session.peer, later(now, duration));
         }
         self.close(now, id);
+    }
+
+    /// What a pool does about a request that needs nothing but an answer.
+    pub(crate) fn react(&mut self, now: Instant, id: SessionId, request: &Request<'_>, reaction: Reaction) {
+        match reaction {
+            Reaction::Grant => self.reply(now, id, Reply::ok(&request.id, true.into())),
+            Reaction::Refuse => self.reply(now, id, Reply::refuse(&request.id, Reject::UnknownMethod)),
+            Reaction::Silence => {}
+            Reaction::Close => self.close(now, id),
+        }
+    }
+
+    /// Queues one line that comes later than what is sent meanwhile.
+    pub(crate) fn send_late(&mut self, now: Instant, id: SessionId, line: String, delay: Duration) {
+        if let Some(session) = self.sessions.get_mut(&id).filter(|_| !self.modes.silent) {
+            session.out.push_late(later(now, delay), line.into_bytes());
+        }
     }
 
     /// Queues one line for one session.

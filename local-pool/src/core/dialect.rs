@@ -26,6 +26,9 @@ pub(crate) trait Dialect: fmt::Debug {
         false
     }
 
+    /// A line that [`Dialect::answer`] does not know either; it has been counted.
+    fn nonsense(&mut self, _desk: &mut Desk, _now: Instant, _id: SessionId, _line: &str) {}
+
     /// Time has passed for a session.
     fn tick(&mut self, _desk: &mut Desk, _now: Instant, _id: SessionId) {}
 

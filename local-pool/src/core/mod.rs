@@ -23,6 +23,7 @@ pub use self::outbox::Payload;
 pub(crate) use self::session::Slot;
 
 use crate::bitcoin::{Bitcoin, GivenJob};
+use crate::kaspa::{Kaspa, Template};
 use crate::line::Piece;
 use crate::monero::{Monero, VerifyRequest};
 use crate::rng::Rng;
@@ -58,7 +59,7 @@ pub struct Output {
     pub payload: Payload,
 }
 
-/// Who recomputes RandomX shares. A Bitcoin pool hashes by itself and does not ask.
+/// Who recomputes RandomX shares. Other pools hash by themselves and do not ask.
 pub enum Verification {
     /// The core itself, at once: for cheap hashes.
     Inline(Box<dyn Reference>),
@@ -103,6 +104,7 @@ pub struct PoolCore {
 enum Side {
     Monero(Box<Monero>),
     Bitcoin(Box<Bitcoin>),
+    Kaspa(Box<Kaspa>),
 }
 
 impl Side {
@@ -110,6 +112,7 @@ impl Side {
         match self {
             Self::Monero(monero) => monero.as_mut(),
             Self::Bitcoin(bitcoin) => bitcoin.as_mut(),
+            Self::Kaspa(kaspa) => kaspa.as_mut(),
         }
     }
 
@@ -117,13 +120,14 @@ impl Side {
         match self {
             Self::Monero(monero) => monero.as_ref(),
             Self::Bitcoin(bitcoin) => bitcoin.as_ref(),
+            Self::Kaspa(kaspa) => kaspa.as_ref(),
         }
     }
 }
 
 impl PoolCore {
     /// A pool with its first template.
-    pub fn new(config: PoolConfig, verification: Verification, now: Instant) -> Self {
+    pub fn new(mut config: PoolConfig, verification: Verification, now: Instant) -> Self {
         let mut rng = Rng::new(config.rng_seed);
         let chain_rng = Rng::new(rng.next_u64());
         let (side, style) = match &config.profile {
@@ -134,6 +138,12 @@ impl PoolCore {
             Profile::Bitcoin(profile) => {
                 let bitcoin = Bitcoin::new(profile.clone(), &config, chain_rng, now);
                 (Side::Bitcoin(Box::new(bitcoin)), profile.style())
+            }
+            Profile::Kaspa(profile) => {
+                let kaspa = Kaspa::new(profile.clone(), &config, chain_rng, now);
+                let style = profile.style();
+                config.limits.login = profile.login_limit.unwrap_or(config.limits.login);
+                (Side::Kaspa(Box::new(kaspa)), style)
             }
         };
         let faults = config.faults.clone();
@@ -215,7 +225,7 @@ impl PoolCore {
     pub fn poll_verify(&mut self) -> Option<VerifyRequest> {
         match &mut self.side {
             Side::Monero(monero) => monero.poll_verify(),
-            Side::Bitcoin(_) => None,
+            Side::Bitcoin(_) | Side::Kaspa(_) => None,
         }
     }
 
@@ -262,6 +272,14 @@ impl PoolCore {
         self.release(now);
     }
 
+    /// A new job for everybody with a given header. Only a Kaspa pool has such jobs; others do nothing.
+    pub fn push_template(&mut self, now: Instant, template: Template) {
+        if let Side::Kaspa(kaspa) = &mut self.side {
+            kaspa.push_given(&mut self.desk, now, template);
+        }
+        self.release(now);
+    }
+
     /// Gives every session another difficulty, in expected hashes.
     pub fn set_difficulty(&mut self, now: Instant, difficulty: u64) {
         for id in self.desk.mining_sessions() {
@@ -277,7 +295,7 @@ impl PoolCore {
     pub fn seed_hash(&self) -> Option<[u8; 32]> {
         match &self.side {
             Side::Monero(monero) => Some(monero.seed_hash()),
-            Side::Bitcoin(_) => None,
+            Side::Bitcoin(_) | Side::Kaspa(_) => None,
         }
     }
 
@@ -302,13 +320,17 @@ impl PoolCore {
         if line.is_empty() {
             return;
         }
-        let text = String::from_utf8_lossy(line);
+        let mut text = String::from_utf8_lossy(line);
+        if desk.style.cleans_lines {
+            text = text.replace('\0', "").replace(char::is_control, " ").into();
+        }
         if line.len() < desk.style.min_line_bytes {
             return desk.protocol_error(now, id);
         }
         let Some(request) = Request::read(&text) else {
             if !self.side.dialect().answer(desk, id, &text) {
                 desk.protocol_error(now, id);
+                self.side.dialect().nonsense(desk, now, id, &text);
             }
             return;
         };

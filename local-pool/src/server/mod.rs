@@ -23,6 +23,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 use self::connection::Outgoing;
 use crate::bitcoin::GivenJob;
+use crate::kaspa::Template;
 use crate::{
     Payload, PoolConfig, PoolCore, PoolStats, Profile, ScheduledFault, SessionId, Verification, VerifyRequest,
 };
@@ -42,7 +43,7 @@ pub enum Tls {
     Auto(Arc<ServerConfig>),
 }
 
-/// Who recomputes RandomX shares. A Bitcoin pool does it itself.
+/// Who recomputes RandomX shares. Other pools do it themselves.
 #[derive(Default)]
 pub enum Verifier {
     /// RandomX in light mode (256 MiB), on a thread of its own.
@@ -210,6 +211,11 @@ impl PoolHandle {
     /// When the blob is too short for the nonce or longer than any miner takes.
     pub fn push_blob(&self, blob: &[u8], seed: [u8; 32], height: u64) -> Result<(), WorkError> {
         self.shared.with(|core, now| core.push_blob(now, blob, seed, height))
+    }
+
+    /// A new job with a given header of Kaspa; see [`PoolCore::push_template`].
+    pub fn push_template(&self, template: Template) {
+        self.shared.with(|core, now| core.push_template(now, template));
     }
 
     /// A new job with a given header; see [`PoolCore::push_header`].

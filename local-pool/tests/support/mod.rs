@@ -12,6 +12,7 @@ use rminer_pool::{
 use serde_json::{Value, json};
 
 pub mod bitcoin;
+pub mod kaspa;
 
 pub const MS: Duration = Duration::from_millis(1);
 pub const SECOND: Duration = Duration::from_secs(1);
