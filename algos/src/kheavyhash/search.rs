@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::keccak::Sponge;
 use super::matrix::Matrix;
 use super::reference::{self, kheavyhash};
+use super::rounds::Start;
 use crate::{Kernel, Target, Unavailable, Work};
 
 /// Nonces that are given to a search at once: bounds the list of candidates where nearly every hash is one.
@@ -12,11 +13,7 @@ const MAX_PIECE: u64 = 1 << 14;
 
 /// What is the same for all nonces of a job.
 pub(super) struct Prepared {
-    /// State before the first permutation, for nonce 0; the nonce is laid over lane 9.
-    pub(super) block: [u64; 25],
-    /// The second sponge.
-    pub(super) heavy: Sponge,
-    pub(super) matrix: Matrix,
+    pub(super) start: Start,
     /// The top 64 bits of the target.
     pub(super) top: u64,
 }
@@ -26,15 +23,19 @@ pub(super) trait Search: Default + Send + 'static {
     /// Nonces in one batch.
     const WIDTH: u64;
 
-    /// Hashes `batches * WIDTH` nonces from `first` on, as far as there are any, and pushes those whose hash has top
-    /// 64 bits of at most [`Prepared::top`]. The last batch may push nonces that were not asked for.
+    /// Takes up the matrix of another job.
+    fn load(&mut self, matrix: &Matrix);
+
+    /// Hashes `batches * WIDTH` nonces from `first` on, by the matrix that was loaded, and pushes those whose hash has
+    /// top 64 bits of at most [`Prepared::top`]. What comes after the last nonce is nonce 0.
     fn search(&self, job: &Prepared, first: u64, batches: u64, hits: &mut Vec<u64>);
 }
 
 /// A kernel around a search.
-#[derive(Default)]
 pub(super) struct Searcher<S> {
     search: S,
+    /// Sponges before any message.
+    sponges: [Sponge; 2],
     job: Option<Job>,
     hits: Vec<u64>,
 }
@@ -43,7 +44,15 @@ struct Job {
     work: Work,
     target: Target,
     block: [u8; reference::BLOCK_BYTES],
+    matrix: Matrix,
     prepared: Prepared,
+}
+
+impl<S: Search> Default for Searcher<S> {
+    fn default() -> Self {
+        let sponges = [Sponge::proof_of_work(), Sponge::heavy()];
+        Self { search: S::default(), sponges, job: None, hits: Vec::new() }
+    }
 }
 
 impl<S: Search> Kernel for Searcher<S> {
@@ -51,13 +60,14 @@ impl<S: Search> Kernel for Searcher<S> {
         self.job = None;
         let block = reference::block(work)?;
         let [.., a, b, c, d, e, f, g, h] = target.to_le_bytes();
+        let [first, second] = self.sponges;
         let prepared = Prepared {
-            block: Sponge::proof_of_work().load(&block),
-            heavy: Sponge::heavy(),
-            matrix: reference::matrix(&block)?,
+            start: Start::new(first.load(&block), second.load(&[0; 32])),
             top: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
         };
-        self.job = Some(Job { work: work.clone(), target, block, prepared });
+        let matrix = reference::matrix(&block)?;
+        self.search.load(&matrix);
+        self.job = Some(Job { work: work.clone(), target, block, matrix, prepared });
         Ok(())
     }
 
@@ -85,6 +95,6 @@ impl Job {
     fn counts(&self, nonce: u64) -> bool {
         let mut block = self.block;
         block[72..].copy_from_slice(&nonce.to_le_bytes());
-        self.target.is_met_by(&kheavyhash(&self.prepared.matrix, &block))
+        self.target.is_met_by(&kheavyhash(&self.matrix, &block))
     }
 }
