@@ -90,7 +90,7 @@ fn start(config: LocalPoolConfig) -> Result<LocalPool, (Problem, Exit)> {
 
 /// Hashes that a first share and a block take: shares start so easy that any machine finds some at once, and a block
 /// comes every minute or so.
-fn pool_config(algorithm: &Algorithm) -> PoolConfig {
+pub(crate) fn pool_config(algorithm: &Algorithm) -> PoolConfig {
     let (profile, first_share, block): (Profile, u64, u128) = match algorithm.family {
         Family::Monero => (monero::Profile::default().into(), 200, 100_000),
         Family::Bitcoin => (bitcoin::Profile::default().into(), 1 << 22, 1 << 32),

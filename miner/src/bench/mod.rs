@@ -17,7 +17,7 @@ use rminer_algos::registry;
 use serde::Serialize;
 use thiserror::Error;
 
-pub use self::engine::NewJobs;
+pub use self::engine::{JobPath, NewJobs, Stage};
 pub use self::latency::Bucket;
 pub use self::memory::{MemoryUse, memory_use, parse_memory};
 use crate::config::Settings;
@@ -115,6 +115,9 @@ pub enum BenchError {
     /// The device cannot.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// The pool in this process does not work.
+    #[error("the pool of the benchmark: {0}")]
+    Pool(String),
     /// No thread could be started.
     #[error("no thread: {0}")]
     Thread(String),
@@ -145,6 +148,20 @@ pub fn run(
         return Ok(vec![result]);
     }
     engine::run(settings, options, progress, stop)
+}
+
+/// Measures the way of new jobs from a pool in this process to every device that the settings choose, one after the
+/// other. Blocks until done; `stop` ends it within a fraction of a second.
+///
+/// # Errors
+/// Every variant of [`BenchError`].
+pub fn job_paths(
+    settings: &Settings,
+    options: BenchOptions,
+    progress: &ProgressSink,
+    stop: &AtomicBool,
+) -> Result<Vec<JobPath>, BenchError> {
+    engine::paths(settings, options, progress, stop)
 }
 
 /// Passes the devices' notices on.

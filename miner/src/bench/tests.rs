@@ -39,6 +39,27 @@ fn a_processor_is_measured_alone_and_with_new_jobs() {
 }
 
 #[test]
+fn the_way_of_a_job_is_measured_stage_by_stage() {
+    let paths = job_paths(&settings(None), options(1000), &silent(), &AtomicBool::new(false)).unwrap();
+    let [path] = &paths[..] else { panic!("one device: {paths:?}") };
+    assert!(path.device == "cpu0" && path.every_ms == 20 && path.taken > 3 && path.rate_hs > 0.0, "{path:?}");
+    let names: Vec<_> = path.stages.iter().map(|stage| stage.stage).collect();
+    let [.., whole, slice] = &path.stages[..] else { panic!("{names:?}") };
+    assert_eq!(
+        (names.len(), whole.stage, slice.stage),
+        (6, "read to first hash", "read to first slice done")
+    );
+    for stage in &path.stages {
+        assert!(
+            stage.p50_ms.is_some() && stage.p50_ms <= stage.p99_ms && stage.p99_ms <= stage.max_ms,
+            "{stage:?}"
+        );
+        assert!(stage.max_ms <= slice.max_ms, "{stage:?}");
+    }
+    assert!(serde_json::to_value(path).unwrap()["stages"][0]["p99_ms"].is_number());
+}
+
+#[test]
 fn what_cannot_be_measured_is_refused() {
     let run_with = |options| run(&settings(None), options, &silent(), &AtomicBool::new(false));
     let hashes = BenchOptions { length: BenchLength::Hashes(9), ..options(1) };

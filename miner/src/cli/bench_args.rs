@@ -13,6 +13,10 @@ pub struct BenchArgs {
     /// Time between the new jobs that the whole miner is measured with, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub new_job_every: u64,
+    /// Measure the way of a job instead: from the last byte of a pool's line to the first hash, stage by stage, with a
+    /// pool in this process
+    #[arg(long, conflicts_with = "hashes")]
+    pub latency: bool,
     /// RandomX: compute so many hashes, such as 250K or 1M, and the sum that xmrig prints for them
     #[arg(long, value_name = "N", value_parser = parse_hashes, conflicts_with = "seconds", allow_negative_numbers = true)]
     pub hashes: Option<u64>,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use rminer_algos::registry::ALGORITHMS;
+use rminer_algos::registry::{ALGORITHMS, Algorithm};
+
+mod latency;
 
 use super::devices::device_failed;
 use super::table::table;
@@ -51,31 +53,59 @@ pub(super) fn run(args: &BenchArgs, context: &Context<'_>) -> Exit {
     let options = BenchOptions { length, new_job_every: Duration::from_millis(args.new_job_every) };
     let color = context.color_of_errors();
     let progress = progress(color, std::io::stderr().is_terminal() && !context.globals().json);
-    let mut results = Vec::new();
-    for &algorithm in algorithms {
-        let settings = Settings { algorithm, ..settings.clone() };
-        match bench::run(&settings, options, &progress, &stop) {
-            Ok(measured) => results.extend(measured),
-            // The devices that are named need not be good for every algorithm.
-            Err(BenchError::NoDevice(problem, Exit::NoDevice)) if algorithms.len() > 1 => {
-                context.report(&[Problem { severity: Severity::Warning, ..*problem }]);
-            }
-            Err(error) => return failed(context, error, &results, length),
-        }
+    let plan = Plan { algorithms, settings, context };
+    if args.latency {
+        let (paths, error) = plan.measure(|settings| bench::job_paths(settings, options, &progress, &stop));
+        plan.end(&paths, error, |paths| latency::print(paths, context))
+    } else {
+        let (results, error) = plan.measure(|settings| bench::run(settings, options, &progress, &stop));
+        plan.end(&results, error, |results| print(results, length, context))
     }
-    if results.is_empty() {
-        let problem = Problem::error("no-device", "none of the devices that are named can be measured");
-        context.report(&[problem.help("`rminer devices` lists what there is")]);
-        return Exit::NoDevice;
-    }
-    print(&results, length, context)
 }
 
-fn failed(context: &Context<'_>, error: BenchError, results: &[BenchResult], length: BenchLength) -> Exit {
-    if !results.is_empty() {
-        // What was measured before is worth seeing.
-        let _ = print(results, length, context);
+/// What is to be measured.
+struct Plan<'a> {
+    algorithms: &'a [&'static Algorithm],
+    settings: Settings,
+    context: &'a Context<'a>,
+}
+
+impl Plan<'_> {
+    /// All results up to the first error.
+    fn measure<T>(
+        &self,
+        measure: impl Fn(&Settings) -> Result<Vec<T>, BenchError>,
+    ) -> (Vec<T>, Option<BenchError>) {
+        let mut results = Vec::new();
+        for &algorithm in self.algorithms {
+            match measure(&Settings { algorithm, ..self.settings.clone() }) {
+                Ok(measured) => results.extend(measured),
+                // The devices that are named need not be good for every algorithm.
+                Err(BenchError::NoDevice(problem, Exit::NoDevice)) if self.algorithms.len() > 1 => {
+                    self.context.report(&[Problem { severity: Severity::Warning, ..*problem }]);
+                }
+                Err(error) => return (results, Some(error)),
+            }
+        }
+        (results, None)
     }
+
+    fn end<T>(&self, results: &[T], error: Option<BenchError>, print: impl Fn(&[T]) -> Exit) -> Exit {
+        // What was measured before an error is worth seeing.
+        let printed = if results.is_empty() { Exit::Done } else { print(results) };
+        if let Some(error) = error {
+            return failed(self.context, error);
+        }
+        if results.is_empty() {
+            let problem = Problem::error("no-device", "none of the devices that are named can be measured");
+            self.context.report(&[problem.help("`rminer devices` lists what there is")]);
+            return Exit::NoDevice;
+        }
+        printed
+    }
+}
+
+fn failed(context: &Context<'_>, error: BenchError) -> Exit {
     match error {
         BenchError::Stopped => {
             context.report(&[Problem::warning("stopped", "stopped before there was a result")]);
@@ -89,7 +119,7 @@ fn failed(context: &Context<'_>, error: BenchError, results: &[BenchResult], len
         BenchError::Length | BenchError::NoSums(_) => {
             context.fail(&[Problem::error("bad-value", error.to_string())])
         }
-        BenchError::Thread(_) => {
+        BenchError::Thread(_) | BenchError::Pool(_) => {
             context.report(&[Problem::error("bench", error.to_string())]);
             Exit::Failed
         }

@@ -123,6 +123,12 @@ pub trait Device {
 
     /// Counters that one slice of [`Device::scan`] should be offered, by the speed seen so far.
     fn batch(&self) -> u64;
+
+    /// When the first hash of the work that was loaded last began, where that is later than the end of
+    /// [`Device::load`] and known: a graphics card first ends what it was given before.
+    fn first_hash(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// When a hit is hashed again on the CPU.

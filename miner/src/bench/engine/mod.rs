@@ -2,6 +2,7 @@
 //! process. Both in turn, so that a machine that does other things as well slows both alike.
 
 mod alone;
+mod path;
 mod watched;
 mod whole;
 
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use rminer_algos::Algorithm;
 use serde::Serialize;
 
+pub use self::path::{JobPath, Stage};
 use self::watched::Watch;
 use super::latency::Bucket;
 use super::statistics::Slices;
@@ -89,6 +91,26 @@ pub(super) fn run(
     progress: &ProgressSink,
     stop: &AtomicBool,
 ) -> Result<Vec<BenchResult>, BenchError> {
+    each(settings, options, progress, stop, |measuring, chosen, time| measuring.measure(chosen, time))
+}
+
+/// Measures the way of jobs to each device that the settings choose.
+pub(super) fn paths(
+    settings: &Settings,
+    options: BenchOptions,
+    progress: &ProgressSink,
+    stop: &AtomicBool,
+) -> Result<Vec<JobPath>, BenchError> {
+    each(settings, options, progress, stop, |measuring, chosen, time| measuring.path(chosen, time))
+}
+
+fn each<T>(
+    settings: &Settings,
+    options: BenchOptions,
+    progress: &ProgressSink,
+    stop: &AtomicBool,
+    what: impl Fn(&Measuring<'_>, &Chosen, Duration) -> Result<T, BenchError>,
+) -> Result<Vec<T>, BenchError> {
     let BenchLength::Time(time) = options.length else {
         return Err(BenchError::NoSums(settings.algorithm.name));
     };
@@ -107,7 +129,7 @@ pub(super) fn run(
             progress,
             stop,
         };
-        measuring.measure(chosen, time)
+        what(&measuring, chosen, time)
     };
     setup.chosen.iter().map(measure).collect()
 }

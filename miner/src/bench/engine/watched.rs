@@ -10,20 +10,45 @@ use rminer_algos::{Hash, Reference, Target, Unavailable, Work};
 use crate::bench::latency::Times;
 use crate::devices::{Check, Device, DeviceError, DeviceInfo, DeviceSource, Found, Health, Interrupt};
 
-/// Times from new jobs on.
+/// Times of new jobs on their way, for each worker that took one.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
-    /// Until a worker hashes for it.
+    /// From the read of the last byte until the engine has the job.
+    pub(super) read: Times,
+    /// From there until it is posted to the workers.
+    pub(super) posted: Times,
+    /// From there until a worker lays down what it does.
+    pub(super) taken: Times,
+    /// Preparing: midstate, matrix.
+    pub(super) prepared: Times,
+    /// From the beginning until a worker hashes for it.
     pub(super) hashing: Times,
-    /// Until a worker has done its first slice.
+    /// From the beginning until a worker has done its first slice.
     pub(super) slice: Times,
+}
+
+/// A job that was handed to the engine.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Handed {
+    /// When its last byte was read.
+    pub(super) received: Instant,
+    /// When the engine got it.
+    pub(super) at: Instant,
+}
+
+/// A job that a worker took.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    handed: Handed,
+    posted: Instant,
+    taken: Instant,
+    prepared: Instant,
 }
 
 /// What watched devices tell, and to whom.
 #[derive(Debug, Default)]
 pub(super) struct Log {
-    /// The newest work and when it was handed to the engine.
-    newest: Mutex<Option<(Arc<Work>, Instant)>>,
+    newest: Mutex<Option<Handed>>,
     watch: Mutex<Watch>,
     hashes: AtomicU64,
     /// Workers that have hashed.
@@ -36,9 +61,9 @@ impl Log {
         Self { watch: Mutex::new(watch), ..Self::default() }
     }
 
-    /// This work is handed out now.
-    pub(super) fn post(&self, work: &Arc<Work>) {
-        *lock(&self.newest) = Some((Arc::clone(work), Instant::now()));
+    /// A job is handed to the engine now.
+    pub(super) fn hand(&self, received: Instant) {
+        *lock(&self.newest) = Some(Handed { received, at: Instant::now() });
     }
 
     pub(super) fn hashes(&self) -> u64 {
@@ -53,8 +78,25 @@ impl Log {
         std::mem::take(&mut *lock(&self.watch))
     }
 
-    fn posted(&self, work: &Arc<Work>) -> Option<Instant> {
-        lock(&self.newest).as_ref().filter(|(newest, _)| Arc::ptr_eq(newest, work)).map(|(_, at)| *at)
+    /// The newest job, if what was posted at this time can be it.
+    fn posted(&self, at: Instant) -> Option<Handed> {
+        lock(&self.newest).filter(|newest| newest.at <= at)
+    }
+}
+
+impl Watch {
+    fn add(&mut self, job: &Taken, hashing: Instant, done: Instant) {
+        let Handed { received, at } = job.handed;
+        for (times, from, to) in [
+            (&mut self.read, received, at),
+            (&mut self.posted, at, job.posted),
+            (&mut self.taken, job.posted, job.taken),
+            (&mut self.prepared, job.taken, job.prepared),
+            (&mut self.hashing, received, hashing),
+            (&mut self.slice, received, done),
+        ] {
+            times.add(to.saturating_duration_since(from));
+        }
     }
 }
 
@@ -75,7 +117,13 @@ impl DeviceSource for WatchedSource {
 
     fn open(&self) -> Result<Box<dyn Device>, DeviceError> {
         let inner = self.inner.open()?;
-        Ok(Box::new(WatchedDevice { inner, log: Arc::clone(&self.log), posted: None, started: false }))
+        Ok(Box::new(WatchedDevice {
+            inner,
+            log: Arc::clone(&self.log),
+            last: None,
+            taken: None,
+            started: false,
+        }))
     }
 
     fn check(&self) -> Check {
@@ -98,19 +146,22 @@ impl DeviceSource for WatchedSource {
 struct WatchedDevice {
     inner: Box<dyn Device>,
     log: Arc<Log>,
-    /// When the work was posted for which no slice is done yet.
-    posted: Option<Instant>,
+    /// When the last job that was taken was handed out; each counts once, however often its template is rolled.
+    last: Option<Instant>,
+    /// The job for which no slice is done yet.
+    taken: Option<Taken>,
     started: bool,
 }
 
 impl Device for WatchedDevice {
     fn load(&mut self, work: &Arc<Work>, target: Target, interrupt: &Interrupt) -> Result<(), DeviceError> {
+        let taken = Instant::now();
         self.inner.load(work, target, interrupt)?;
+        let (posted, prepared) = (interrupt.began(), Instant::now());
+        let new = self.log.posted(posted).filter(|handed| self.last.replace(handed.at) != Some(handed.at));
         // The first work waits for the device to open, which is another matter.
-        self.posted = self.log.posted(work).filter(|_| self.started);
-        if let Some(posted) = self.posted {
-            lock(&self.log.watch).hashing.add(posted.elapsed());
-        }
+        let new = new.filter(|_| self.started);
+        self.taken = new.map(|handed| Taken { handed, posted, taken, prepared });
         Ok(())
     }
 
@@ -123,8 +174,9 @@ impl Device for WatchedDevice {
         let done = self.inner.scan(range, interrupt, found)?;
         self.log.hashes.fetch_add(done, Ordering::Relaxed);
         if done > 0 {
-            if let Some(posted) = self.posted.take() {
-                lock(&self.log.watch).slice.add(posted.elapsed());
+            if let Some(taken) = self.taken.take() {
+                let hashing = self.inner.first_hash().unwrap_or(taken.prepared);
+                lock(&self.log.watch).add(&taken, hashing, Instant::now());
             }
             if !std::mem::replace(&mut self.started, true) {
                 self.log.started.fetch_add(1, Ordering::Relaxed);
@@ -135,5 +187,9 @@ impl Device for WatchedDevice {
 
     fn batch(&self) -> u64 {
         self.inner.batch()
+    }
+
+    fn first_hash(&self) -> Option<Instant> {
+        self.inner.first_hash()
     }
 }

@@ -16,13 +16,13 @@ use crate::devices::{DeviceError, DeviceSource};
 use crate::engine::{Core, CrewEvent, Happening, Patience, Submit};
 
 /// Reports and checked hits that may wait, as in the miner.
-const MAX_WAITING: usize = 256;
+pub(super) const MAX_WAITING: usize = 256;
 /// How often the phase looks at the clock.
-const POLL: Duration = Duration::from_millis(10);
+pub(super) const POLL: Duration = Duration::from_millis(10);
 /// Workers have this long to end.
-const WORKERS_END: Duration = Duration::from_secs(5);
+pub(super) const WORKERS_END: Duration = Duration::from_secs(5);
 /// Devices have this long to start.
-const START: Duration = Duration::from_secs(120);
+pub(super) const START: Duration = Duration::from_secs(120);
 
 /// Shares that come out and go nowhere.
 struct Nowhere;
@@ -75,9 +75,7 @@ impl Measuring<'_> {
                     number += 1;
                     match self.job(number, rate_hs) {
                         Ok(job) => {
-                            if let Some(work) = job.template.work(0) {
-                                log.post(&work);
-                            }
+                            log.hand(job.received);
                             core.on_pool(Event::Job(Arc::new(job)));
                         }
                         Err(fault) => break Err(fault.into()),
@@ -133,7 +131,7 @@ impl Measuring<'_> {
 }
 
 /// A device that does not get through a benchmark has no result.
-fn fault(happening: Happening) -> Option<DeviceError> {
+pub(super) fn fault(happening: Happening) -> Option<DeviceError> {
     match happening {
         Happening::Crew(
             CrewEvent::Lost(_, error, _) | CrewEvent::Benched(_, error) | CrewEvent::Unusable(_, error),

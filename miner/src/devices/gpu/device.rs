@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rminer_algos::{Algorithm, Reference, Target, Unavailable, Work};
 use rminer_shaders::choose::Picks;
@@ -115,6 +115,10 @@ impl Device for Gpu {
 
     fn batch(&self) -> u64 {
         self.runner.batch()
+    }
+
+    fn first_hash(&self) -> Option<Instant> {
+        self.runner.first_hash()
     }
 }
 
