@@ -155,9 +155,8 @@ impl Session {
     pub fn bytes(&mut self, now: Instant, mut bytes: &[u8], ledger: &mut Ledger) {
         if !self.received_any && !bytes.is_empty() {
             self.received_any = true;
-            // A TLS record: alert or handshake. No JSON begins so.
-            if matches!(bytes[0], 0x15 | 0x16) {
-                return self.close(CloseReason::PeerSpeaksTls);
+            if let Some(reason) = CloseReason::of_first_bytes(bytes) {
+                return self.close(reason);
             }
         }
         if self.flood.passed(now, bytes.len()) {
@@ -426,12 +425,13 @@ impl Session {
             .collect();
         for (id, sent) in late {
             self.pending.remove(&id);
-            self.dialect.timed_out(id);
+            self.dialect.timed_out(id, &mut self.outbox);
             self.outputs.extend(ledger.settle(id, Verdict::NoReply, now).map(Output::Settled));
             // A pool that says other things is only slow; one that says nothing at all is gone.
             if self.heard <= sent {
                 self.close(CloseReason::ShareTimeout(limit));
             }
+            self.drain(now, ledger);
         }
     }
 

@@ -353,7 +353,9 @@ impl World {
                     CloseReason::LongLine(_) => Mark::LongLine,
                     CloseReason::Flood => Mark::Flood,
                     CloseReason::ShareTimeout(_) => Mark::ShareTimeout,
-                    CloseReason::Protocol(_) => Mark::Protocol,
+                    CloseReason::Protocol(_)
+                    | CloseReason::PeerSpeaksHttp(_)
+                    | CloseReason::PeerSpeaksHttp2 => Mark::Protocol,
                     CloseReason::PeerSpeaksTls => Mark::PeerSpeaksTls,
                     CloseReason::LoginRefused(_) => Mark::LoginRefused,
                     CloseReason::Banned(_) => Mark::Banned,

@@ -159,8 +159,8 @@ impl<D: Dialect> Dialect for Patient<D> {
         self.0.submit(now, id, share, out);
     }
 
-    fn timed_out(&mut self, id: ShareId) {
-        self.0.timed_out(id);
+    fn timed_out(&mut self, id: ShareId, out: &mut Outbox) {
+        self.0.timed_out(id, out);
     }
 
     fn tick(&mut self, now: Instant, out: &mut Outbox) {

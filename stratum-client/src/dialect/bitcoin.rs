@@ -11,7 +11,6 @@ mod handshake;
 mod height;
 mod jobs;
 mod notify;
-mod reply;
 mod rolling;
 
 use std::collections::VecDeque;
@@ -20,15 +19,16 @@ use std::time::{Duration, Instant};
 use rminer_algos::{Algorithm, Target, Template, TemplateKey, encode_hex};
 use secrecy::SecretString;
 
-use super::wire::{Requests, json, redirect, token};
+use super::reply::{self, Reaction};
+use super::wire::{MAX_SHOWN, Pace, Requests, difficulty_1, json, redirect, shown, token};
 use super::{CloseReason, Dialect, Event, Limits, Outbox, ProtocolError, Provocation};
 use crate::bugs::{Bug, Bugs};
 use crate::endpoint::{BitcoinOptions, Toggle};
-use crate::envelope::{Envelope, items, parse_line, text};
+use crate::envelope::{Envelope, parse_line};
 use crate::job::Share;
 use crate::ledger::{NotSent, Reject, ShareId, Verdict};
 use crate::rng::Rng;
-use crate::text::{clean, clean_bytes};
+use crate::text::clean_bytes;
 
 use extranonce::Extranonce;
 #[doc(hidden)]
@@ -44,8 +44,7 @@ const CONFIGURE_SILENCE: Duration = Duration::from_secs(5);
 const AUTHORIZE_SILENCE: Duration = Duration::from_secs(5);
 /// After a raised difficulty without a job that has it, the current job gets it.
 const TIGHTEN_AFTER: Duration = Duration::from_secs(2);
-/// Messages to people that are shown, and questions that are answered, in a minute.
-const MAX_SHOWN: usize = 4;
+/// Questions that are answered in a minute.
 const MAX_ANSWERED: usize = 60;
 
 const LIMITS: Limits = Limits {
@@ -155,21 +154,6 @@ struct Warned {
     small_extranonce: bool,
 }
 
-/// At most `N` of something in a minute.
-#[derive(Debug, Default)]
-struct Pace<const N: usize>(VecDeque<Instant>);
-
-impl<const N: usize> Pace<N> {
-    fn takes(&mut self, now: Instant) -> bool {
-        self.0.retain(|at| now.saturating_duration_since(*at) < Duration::from_secs(60));
-        let takes = self.0.len() < N;
-        if takes {
-            self.0.push_back(now);
-        }
-        takes
-    }
-}
-
 /// The pool's own words for a job.
 struct WireJob {
     seq: u64,
@@ -244,10 +228,8 @@ impl Bitcoin {
                 Ok(())
             }
             Some("client.show_message") => {
-                let shown =
-                    params.and_then(items).and_then(|items| items.first().and_then(|item| text(item)));
                 if self.shown.takes(now) {
-                    out.event(Event::Notice(clean(&shown.unwrap_or_default())));
+                    out.event(Event::Notice(shown(params)));
                 }
                 Ok(())
             }
@@ -325,19 +307,19 @@ impl Bitcoin {
         };
         out.event(Event::Verdict(id, verdict));
         match reply::reaction(reply, kind) {
-            reply::Reaction::Banned => out.close(CloseReason::Banned(text)),
-            reply::Reaction::Reconnect => out.close(CloseReason::SessionExpired),
-            reply::Reaction::Authorize if self.handshake.authorized_again => {
+            Reaction::Banned => out.close(CloseReason::Banned(text)),
+            Reaction::Reconnect => out.close(CloseReason::SessionExpired),
+            Reaction::Authorize if self.handshake.authorized_again => {
                 out.close(CloseReason::LoginRefused(text));
             }
-            reply::Reaction::Authorize => {
+            Reaction::Authorize => {
                 self.handshake.authorized_again = true;
                 self.authorize(now, out);
             }
             // The pool has seen this extranonce before; elsewhere it has not.
-            reply::Reaction::MoveOn => self.move_extranonce(out),
-            reply::Reaction::None if self.stale_in_row >= 3 => out.close(CloseReason::StaleShares),
-            reply::Reaction::None => {}
+            Reaction::MoveOn => self.move_extranonce(out),
+            Reaction::None if self.stale_in_row >= 3 => out.close(CloseReason::StaleShares),
+            Reaction::None => {}
         }
     }
 }
@@ -421,12 +403,6 @@ impl Rolled {
             time: header.time(share.roll)?,
         })
     }
-}
-
-/// Target of difficulty 1.
-fn difficulty_1() -> Target {
-    // The compact form of this very target; it is not zero.
-    Target::from_compact(0x1D00_FFFF).unwrap_or(Target::MAX)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(super) fn fuzz<D: Dialect>(dialect: D, data: &[u8], check: impl Fn(&D)) {
         match line {
             [b'!', b's', ..] => pool.share(pool.jobs.len().saturating_sub(1)),
             [b'!', b'o', ..] => pool.share(0),
-            [b'!', b'd', ..] => pool.dialect.timed_out(ShareId(pool.shares)),
+            [b'!', b'd', ..] => pool.dialect.timed_out(ShareId(pool.shares), &mut pool.out),
             [b'!', seconds, ..] => pool.wait(Duration::from_secs((*seconds).into())),
             _ => {
                 // What the pool says wrong is the session's business.

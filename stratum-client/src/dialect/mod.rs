@@ -8,8 +8,12 @@ pub mod bitcoin;
 mod candidates;
 mod fuzz;
 pub mod gbt;
+pub mod kaspa;
 pub mod monero;
 pub mod monerod;
+#[cfg(test)]
+mod peer;
+mod reply;
 mod wire;
 
 use std::fmt;
@@ -20,6 +24,7 @@ use thiserror::Error;
 
 use crate::job::{Job, JobKey, Share, Supersede};
 use crate::ledger::{ShareId, Verdict};
+use crate::text::clean_bytes;
 
 /// Numbers in which protocols differ.
 #[derive(Debug, Clone, Copy)]
@@ -67,8 +72,8 @@ pub trait Dialect: Send {
     fn submit(&mut self, now: Instant, id: ShareId, share: &Share, out: &mut Outbox);
 
     /// A share's deadline has passed. The dialect may keep its request number for a late answer.
-    fn timed_out(&mut self, id: ShareId) {
-        let _ = id;
+    fn timed_out(&mut self, id: ShareId, out: &mut Outbox) {
+        let _ = (id, out);
     }
 
     /// [`Dialect::deadline`] has passed.
@@ -280,6 +285,8 @@ pub enum CloseReason {
     Idle(Duration),
     /// No answer to the login in time.
     LoginTimeout(Duration),
+    /// No answer to the login in time, where that says something about the login.
+    LoginIgnored(Duration),
     /// No job in time after the login.
     NoJob(Duration),
     /// The peer said that it has nothing to mine, and that for so long: a node that catches up with its chain, say.
@@ -293,10 +300,21 @@ pub enum CloseReason {
     Flood,
     /// Shares stay unanswered and nothing else comes either.
     ShareTimeout(Duration),
+    /// Too many of the last shares stay unanswered, while other things come.
+    SharesUnanswered {
+        /// How many.
+        shares: u32,
+        /// Of how many.
+        of: u32,
+    },
     /// Broken messages, the last one's fault.
     Protocol(String),
     /// The peer speaks TLS on a connection that is configured plain.
     PeerSpeaksTls,
+    /// The peer speaks HTTP, and this is its first line.
+    PeerSpeaksHttp(String),
+    /// The peer speaks HTTP/2, as gRPC does.
+    PeerSpeaksHttp2,
     /// The peer refused the login, in its words.
     LoginRefused(String),
     /// The peer has banned us, in its words.
@@ -315,6 +333,23 @@ pub enum CloseReason {
     Suspended,
 }
 
+impl CloseReason {
+    /// What a peer speaks instead of lines of JSON, where the first bytes that it sends show that.
+    pub(crate) fn of_first_bytes(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            // A TLS record: alert or handshake.
+            [0x15 | 0x16, ..] => Some(Self::PeerSpeaksTls),
+            [b'H', b'T', b'T', b'P', b'/', ..] => {
+                let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+                Some(Self::PeerSpeaksHttp(clean_bytes(&line[..line.len().min(40)])))
+            }
+            // A frame of settings, which stands first on every connection: length, type, flags and no stream.
+            [0, 0, _, 4, _, 0, 0, 0, 0, ..] => Some(Self::PeerSpeaksHttp2),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -325,6 +360,12 @@ impl fmt::Display for CloseReason {
                 "no answer to the login within {} s; this port may be for something else, such as Stratum V2",
                 limit.as_secs()
             ),
+            Self::LoginIgnored(limit) => write!(
+                f,
+                "the login had no answer within {} s; check the wallet address: some servers say nothing to one that \
+                 they cannot read",
+                limit.as_secs()
+            ),
             Self::NoJob(limit) => write!(f, "no job within {} s after the login", limit.as_secs()),
             Self::NothingToMine(limit) => write!(f, "nothing to mine for {} s", limit.as_secs()),
             Self::SlowLine(limit) => {
@@ -333,10 +374,22 @@ impl fmt::Display for CloseReason {
             Self::LongLine(cap) => write!(f, "a line of more than {cap} bytes"),
             Self::Flood => f.write_str("the pool floods this connection with data"),
             Self::ShareTimeout(limit) => write!(f, "no answer to a share within {} s", limit.as_secs()),
+            Self::SharesUnanswered { shares, of } => {
+                write!(f, "{shares} of the last {of} shares at most have no answer")
+            }
             Self::Protocol(text) => write!(f, "the pool broke the protocol: {text}"),
             Self::PeerSpeaksTls => {
                 f.write_str("the pool answers in TLS; use stratum+tls:// for this port, or --tls")
             }
+            Self::PeerSpeaksHttp(line) => {
+                write!(
+                    f,
+                    "the pool answers in HTTP (\"{line}\"); this port is a web page or a node's, not stratum"
+                )
+            }
+            Self::PeerSpeaksHttp2 => f.write_str(
+                "the pool answers in HTTP/2, as gRPC does; this port is a node's (kaspad, say), not stratum",
+            ),
             Self::LoginRefused(text) => write!(f, "the pool refused the login: \"{text}\""),
             Self::Banned(text) => write!(f, "the pool has banned this address: \"{text}\""),
             Self::Algorithm(text) => f.write_str(text),

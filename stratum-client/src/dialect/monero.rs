@@ -11,13 +11,13 @@ use rminer_algos::{Algorithm, encode_hex};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
 
-use super::wire::{Requests, field, json, redirect, token};
+use super::wire::{Requests, field, json, redirect, shown, token};
 use super::{CloseReason, Dialect, Event, Limits, Outbox, ProtocolError, Provocation};
 use crate::bugs::{Bug, Bugs};
 use crate::envelope::{Envelope, Fields, PeerError, items, parse_line, text};
 use crate::job::Share;
 use crate::ledger::{ShareId, Verdict};
-use crate::text::{clean, clean_bytes};
+use crate::text::clean_bytes;
 #[doc(hidden)]
 pub use fuzz::fuzz_monero;
 use job::JobContent;
@@ -174,11 +174,7 @@ impl Monero {
                 Ok(())
             }
             Some("client.show_message") => {
-                let shown = message
-                    .params
-                    .and_then(items)
-                    .and_then(|items| items.first().and_then(|item| text(item)).map(|shown| clean(&shown)));
-                out.event(Event::Notice(shown.unwrap_or_default()));
+                out.event(Event::Notice(shown(message.params)));
                 Ok(())
             }
             // Unknown notifications and questions: nothing that a miner must answer in this protocol.

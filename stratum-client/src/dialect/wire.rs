@@ -1,18 +1,22 @@
 //! What the dialects of JSON lines have in common: numbered requests, texts that are sent back as they came, and
 //! the messages that all of them know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use rminer_algos::{Target, TargetError};
 use serde_json::value::RawValue;
 
 use super::{ProtocolError, Redirect};
 use crate::envelope::{items, number, text};
+use crate::text::clean;
 
 /// Requests of ours that may wait for an answer, late ones included.
 pub(super) const MAX_PENDING: usize = 1024;
 /// How long a request's number is remembered: some pools judge a share ten minutes later.
 pub(super) const REMEMBERED: Duration = Duration::from_secs(600);
+/// Messages to people that are shown in a minute.
+pub(super) const MAX_SHOWN: usize = 4;
 /// Longest job id or session token, as JSON text.
 const MAX_TOKEN_BYTES: usize = 256;
 
@@ -65,6 +69,49 @@ impl<P> Requests<P> {
     pub(super) fn pending(&self) -> impl Iterator<Item = &P> {
         self.pending.values().map(|(_, pending)| pending)
     }
+}
+
+/// At most `N` of something in a minute.
+#[derive(Debug, Default)]
+pub(super) struct Pace<const N: usize>(VecDeque<Instant>);
+
+impl<const N: usize> Pace<N> {
+    pub(super) fn takes(&mut self, now: Instant) -> bool {
+        self.0.retain(|at| now.saturating_duration_since(*at) < Duration::from_secs(60));
+        let takes = self.0.len() < N;
+        if takes {
+            self.0.push_back(now);
+        }
+        takes
+    }
+
+    /// How many there were in the last minute, at most `N`.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// `mining.set_difficulty`: `[difficulty]`, also as text; none where there is nothing of the kind.
+pub(super) fn difficulty(params: Option<&RawValue>) -> Option<Result<Target, TargetError>> {
+    let given = params.and_then(items).and_then(|items| items.first().and_then(|item| text(item)));
+    given.as_deref().map(Target::from_bitcoin_difficulty)
+}
+
+/// Target of difficulty 1: what is meant until a pool names another.
+pub(super) fn difficulty_1() -> Target {
+    // The compact form of this very target; it is not zero.
+    Target::from_compact(0x1D00_FFFF).unwrap_or(Target::MAX)
+}
+
+/// Whether fewer hashes meet `target` than `other`.
+pub(super) fn is_harder(target: Target, other: Target) -> bool {
+    target.to_le_bytes().iter().rev().lt(other.to_le_bytes().iter().rev())
+}
+
+/// `client.show_message`: `[text]`, safe to show.
+pub(super) fn shown(params: Option<&RawValue>) -> String {
+    let items = params.and_then(items).unwrap_or_default();
+    items.first().and_then(|item| text(item)).map_or(String::new(), |shown| clean(&shown))
 }
 
 /// `client.reconnect`: `[host, port, wait]`, all optional, numbers also as text.

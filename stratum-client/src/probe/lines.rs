@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::{Step, StepReport, job, short};
 use crate::connect::{BoxedStream, Route, system_words};
-use crate::dialect::{Dialect, Event, Out, Outbox};
+use crate::dialect::{CloseReason, Dialect, Event, Out, Outbox};
 use crate::endpoint::PoolConfig;
 use crate::envelope::parse_line;
 use crate::line::LineSplitter;
@@ -26,6 +26,7 @@ struct Talk {
     splitter: LineSplitter,
     /// Bytes of the last read that hold no whole line yet, or more than one.
     unread: Vec<u8>,
+    received_any: bool,
 }
 
 /// From login to keepalive.
@@ -38,7 +39,7 @@ pub(super) async fn talk(
     let limits = dialect.limits();
     let patience = Route::to_pool(pool).patience();
     let splitter = LineSplitter::new(limits.line_cap_bytes);
-    let mut talk = Talk { stream, dialect, splitter, unread: Vec::new() };
+    let mut talk = Talk { stream, dialect, splitter, unread: Vec::new(), received_any: false };
     let started = Instant::now();
     let mut step = Step::Login;
     let login = format!("as {}", short(&pool.credentials.user));
@@ -160,11 +161,13 @@ impl Talk {
                 Ok(0) => {
                     return self.splitter.finish().ok_or_else(|| "the pool closed the connection".into());
                 }
-                // The first byte of a TLS record, on a connection that is plain.
-                Ok(_) if matches!(buffer[0], 0x15 | 0x16) && self.splitter.pending() == 0 => {
-                    return Err(crate::dialect::CloseReason::PeerSpeaksTls.to_string());
+                Ok(size) => {
+                    let first = !std::mem::replace(&mut self.received_any, true);
+                    if let Some(reason) = CloseReason::of_first_bytes(&buffer[..size]).filter(|_| first) {
+                        return Err(reason.to_string());
+                    }
+                    self.unread.extend_from_slice(&buffer[..size]);
                 }
-                Ok(size) => self.unread.extend_from_slice(&buffer[..size]),
                 Err(fault) => return Err(system_words(&fault)),
             }
         }

@@ -2,9 +2,9 @@
 
 use rminer_algos::registry;
 
-use super::{Bitcoin, BitcoinConfig, JOB_RING, MAX_ANSWERED, MAX_SHOWN};
+use super::{Bitcoin, BitcoinConfig, JOB_RING, MAX_ANSWERED};
 use crate::dialect::fuzz::fuzz;
-use crate::dialect::wire::MAX_PENDING;
+use crate::dialect::wire::{MAX_PENDING, MAX_SHOWN};
 use crate::endpoint::BitcoinOptions;
 
 /// Fuzz entry: as for the dialect of Monero. A first line that is `!p` alone turns the pipeline of the login off.
@@ -27,6 +27,6 @@ pub fn fuzz_bitcoin(data: &[u8]) {
     });
     fuzz(dialect, data, |dialect| {
         assert!(dialect.requests.len() <= MAX_PENDING && dialect.jobs.len() <= JOB_RING);
-        assert!(dialect.shown.0.len() <= MAX_SHOWN && dialect.answered.0.len() <= MAX_ANSWERED);
+        assert!(dialect.shown.len() <= MAX_SHOWN && dialect.answered.len() <= MAX_ANSWERED);
     });
 }

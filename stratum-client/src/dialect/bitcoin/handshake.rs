@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use super::extranonce::Extranonce;
 use super::notify::hex_number;
-use super::reply::{Reaction, is_ban, is_yes, reaction, refusal};
 use super::{AUTHORIZE_SILENCE, Bitcoin, CONFIGURE_SILENCE, Pending};
+use crate::dialect::reply::{Reaction, is_yes, login_refused, reaction};
 use crate::dialect::wire::{field, json};
 use crate::dialect::{CloseReason, Event, Outbox, ProtocolError};
 use crate::endpoint::Toggle;
@@ -93,12 +93,7 @@ impl Bitcoin {
             return Ok(());
         }
         if reply.error.is_some() {
-            let text = refusal(reply);
-            out.close(if is_ban(&text) {
-                CloseReason::Banned(text)
-            } else {
-                CloseReason::LoginRefused(text)
-            });
+            out.close(login_refused(reply));
             return Ok(());
         }
         let extranonce = read_subscription(reply.result).inspect_err(|fault| {
@@ -136,8 +131,7 @@ impl Bitcoin {
             self.handshake.authorize_sent = None;
             return;
         }
-        let text = refusal(reply);
-        out.close(if is_ban(&text) { CloseReason::Banned(text) } else { CloseReason::LoginRefused(text) });
+        out.close(login_refused(reply));
     }
 
     /// Tells the session once all is there that mining needs, and gives out the job that came before.

@@ -10,7 +10,7 @@ use super::extranonce::Extranonce;
 use super::notify::{Notify, hex_number};
 use super::{Bitcoin, JOB_RING, TIGHTEN_AFTER, WireJob};
 use crate::bugs::Bug;
-use crate::dialect::wire::field;
+use crate::dialect::wire::{difficulty, field, is_harder};
 use crate::dialect::{Event, NewJob, Outbox, ProtocolError};
 use crate::endpoint::ApplyExtranonce;
 use crate::envelope::{items, text};
@@ -87,9 +87,7 @@ impl Bitcoin {
 
     /// A difficulty that makes no sense changes nothing.
     pub(super) fn set_difficulty(&mut self, now: Instant, params: Option<&RawValue>, out: &mut Outbox) {
-        let given = params.and_then(items).and_then(|items| items.first().and_then(|item| text(item)));
-        let target = given.as_deref().map(Target::from_bitcoin_difficulty);
-        match target {
+        match difficulty(params) {
             Some(Ok(target)) => self.target_came(now, target),
             Some(Err(_)) if self.bugs.has(Bug::ZeroTargetTaken) => self.target_came(now, Target::MAX),
             Some(Err(_)) | None => {
@@ -120,8 +118,7 @@ impl Bitcoin {
     /// harm, and refused ones do.
     fn target_came(&mut self, now: Instant, target: Target) {
         self.next_target = target;
-        let harder = target.to_le_bytes().iter().rev().lt(self.target.to_le_bytes().iter().rev());
-        self.tighten_at = match (harder, self.tighten_at) {
+        self.tighten_at = match (is_harder(target, self.target), self.tighten_at) {
             (false, _) => None,
             (true, None) => Some(now + TIGHTEN_AFTER),
             (true, due) => due,

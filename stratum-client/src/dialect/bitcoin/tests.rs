@@ -6,16 +6,15 @@ mod jobs;
 mod shares;
 mod transcripts;
 
-use std::sync::Arc;
-
 use rminer_algos::registry::SHA256D;
 use rminer_algos::sha256d::sha256d;
 use rminer_algos::{Hash, Target, decode_hex, decode_hex_array};
 use serde_json::{Value, json as value};
 
 use super::*;
-use crate::dialect::{NewJob, Out, Redirect};
-use crate::job::{Job, JobKey, Supersede};
+use crate::dialect::peer::{self, lines, only_job};
+use crate::dialect::{Out, Redirect};
+use crate::job::{Job, Supersede};
 
 const EXTRANONCE1: &str = "ffff001d";
 const MASK: u32 = 0x1FFF_E000;
@@ -74,18 +73,12 @@ const CONFIGURED: &str =
     r#"{"id":1,"result":{"version-rolling":true,"version-rolling.mask":"1fffe000"},"error":null}"#;
 const AUTHORIZED: &str = r#"{"id":3,"result":true,"error":null}"#;
 
-struct Peer {
-    dialect: Bitcoin,
-    now: Instant,
-}
+type Peer = peer::Peer<Bitcoin>;
 
 impl Peer {
     /// Connects, and gives what is sent at once.
     fn new(config: BitcoinConfig) -> (Self, Vec<String>) {
-        let mut peer = Self { dialect: Bitcoin::new(config), now: Instant::now() };
-        let mut out = Outbox::default();
-        peer.dialect.start(peer.now, &mut out);
-        (peer, lines(out.take()))
+        Self::connect(Bitcoin::new(config))
     }
 
     /// Behind the whole login, with rolling agreed on.
@@ -100,95 +93,6 @@ impl Peer {
         let out = peer.says(AUTHORIZED).unwrap();
         assert!(matches!(out[0], Out::Event(Event::LoggedIn)), "{out:?}");
         peer
-    }
-
-    fn says(&mut self, line: &str) -> Result<Vec<Out>, ProtocolError> {
-        let mut out = Outbox::default();
-        self.dialect.line(self.now, line.as_bytes(), &mut out)?;
-        Ok(out.take())
-    }
-
-    fn silent(&mut self, line: &str) {
-        let out = self.says(line).unwrap();
-        assert!(out.is_empty(), "{line}: {out:?}");
-    }
-
-    fn fault(&mut self, line: &str) -> String {
-        let error = self.says(line).expect_err(line);
-        error.to_string()
-    }
-
-    fn job(&mut self, line: &str) -> Job {
-        only_job(self.says(line).unwrap())
-    }
-
-    /// Wakes the dialect at its own deadline.
-    fn tick(&mut self) -> Vec<Out> {
-        self.now = self.dialect.deadline().expect("a deadline");
-        let mut out = Outbox::default();
-        self.dialect.tick(self.now, &mut out);
-        out.take()
-    }
-
-    /// The line that a share is sent as.
-    fn submit(&mut self, job: &Job, roll: u64, nonce: u64, hash: [u8; 32]) -> Value {
-        let out = self.submitted(job, roll, nonce, hash);
-        let [Out::Line(line)] = &out[..] else { panic!("{out:?}") };
-        serde_json::from_str(line).unwrap()
-    }
-
-    fn submitted(&mut self, job: &Job, roll: u64, nonce: u64, hash: [u8; 32]) -> Vec<Out> {
-        let (job, hash) = (Arc::new(job.clone()), Hash(hash));
-        let share = Share { job, roll, nonce, hash, device: 0, found: self.now };
-        let mut out = Outbox::default();
-        self.dialect.submit(self.now, ShareId(nonce), &share, &mut out);
-        out.take()
-    }
-
-    /// Sends a share and gives the answer to it; what comes of that.
-    fn judged(&mut self, job: &Job, nonce: u64, answer: &str) -> (Verdict, Vec<Out>) {
-        let id = self.submit(job, 0, nonce, [0; 32])["id"].clone();
-        let mut out = self.says(&format!("{{\"id\":{id},{answer}}}")).unwrap();
-        let place =
-            out.iter().position(|out| matches!(out, Out::Event(Event::Verdict(..)))).expect("a verdict");
-        match out.remove(place) {
-            Out::Event(Event::Verdict(share, verdict)) => {
-                assert_eq!(share, ShareId(nonce));
-                (verdict, out)
-            }
-            _ => unreachable!("the place of a verdict"),
-        }
-    }
-}
-
-fn lines(out: Vec<Out>) -> Vec<String> {
-    out.into_iter()
-        .map(|out| match out {
-            Out::Line(line) => line,
-            other => panic!("{other:?}"),
-        })
-        .collect()
-}
-
-fn only_job(mut out: Vec<Out>) -> Job {
-    match (out.pop(), out.is_empty()) {
-        (Some(Out::Event(Event::Job(new))), true) => as_job(new),
-        other => panic!("{other:?} behind {out:?}"),
-    }
-}
-
-fn as_job(new: NewJob) -> Job {
-    Job {
-        key: JobKey { session: 1, seq: new.seq },
-        pool: 0,
-        algorithm: new.algorithm,
-        template: new.template,
-        target: new.target,
-        block_target: new.block_target,
-        supersede: new.supersede,
-        height: new.height,
-        next_seed: new.next_seed,
-        received: Instant::now(),
     }
 }
 

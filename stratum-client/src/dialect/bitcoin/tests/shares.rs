@@ -145,7 +145,7 @@ fn a_server_that_reads_the_bits_as_a_difference_is_found_out() {
 fn late_and_unknown_answers() {
     let (mut peer, job) = mining();
     let id = peer.submit(&job, 0, 1, [0; 32])["id"].clone();
-    peer.dialect.timed_out(ShareId(1));
+    peer.dialect.timed_out(ShareId(1), &mut Outbox::default());
     let answer = format!("{{\"id\":{id},\"result\":true}}");
     assert!(matches!(
         peer.says(&answer).unwrap()[..],

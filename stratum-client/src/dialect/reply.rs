@@ -1,5 +1,6 @@
-//! What a Bitcoin pool's answers mean. Codes decide where they are of the known set, else the words.
+//! What the answers of pools with positional parameters mean. Codes decide where they are of the known set, else the words.
 
+use super::CloseReason;
 use crate::envelope::{Envelope, truth};
 use crate::ledger::{Reject, Verdict};
 
@@ -28,6 +29,7 @@ const REJECTS: &[(Reject, &[&str])] = &[
             "low diff",
             "lowdiff",
             "low-diff",
+            "invalid diff",
             "above target",
             "high hash",
             "high-hash",
@@ -54,7 +56,7 @@ const CODES: &[(i64, Reject)] = &[
 ];
 const NOT_SUBSCRIBED_CODE: i64 = 25;
 
-fn says(text: &str, words: &[&str]) -> bool {
+pub(super) fn says(text: &str, words: &[&str]) -> bool {
     let text = text.to_lowercase();
     words.iter().any(|word| text.contains(word))
 }
@@ -65,7 +67,7 @@ pub(super) fn is_yes(reply: &Envelope<'_>) -> bool {
 }
 
 /// Why a request was refused, in the pool's words.
-pub(super) fn refusal(reply: &Envelope<'_>) -> String {
+fn refusal(reply: &Envelope<'_>) -> String {
     match &reply.error {
         Some(error) if !error.text.is_empty() => error.text.clone(),
         Some(error) => error.code.map_or_else(String::new, |code| format!("error {code}")),
@@ -73,8 +75,10 @@ pub(super) fn refusal(reply: &Envelope<'_>) -> String {
     }
 }
 
-pub(super) fn is_ban(text: &str) -> bool {
-    says(text, BANNED)
+/// Why a session ends whose login was answered by that.
+pub(super) fn login_refused(reply: &Envelope<'_>) -> CloseReason {
+    let text = refusal(reply);
+    if says(&text, BANNED) { CloseReason::Banned(text) } else { CloseReason::LoginRefused(text) }
 }
 
 pub(super) fn verdict(reply: &Envelope<'_>) -> Verdict {
