@@ -82,9 +82,6 @@ pub enum ClientError {
         /// How.
         fault: PoolConfigError,
     },
-    /// A protocol that is known by name but not spoken yet.
-    #[error("{0} is not in this version of rminer")]
-    NotInThisVersion(&'static str),
     /// Solo mining needs an address that a block can pay.
     #[error("the payout address is none: {0}")]
     Payout(AddressError),

@@ -114,8 +114,8 @@ pub enum PoolConfigError {
         /// The host.
         host: String,
     },
-    /// Servers of Bitcoin's stratum read lines of 1 KiB, and a share carries the user.
-    #[error("user and password are too long together for a Bitcoin pool")]
+    /// Servers of Bitcoin's stratum and its kin read lines of 1 KiB, and a share carries the user.
+    #[error("user and password are too long together for this kind of pool")]
     LoginTooLong,
     /// The login of a Bitcoin node for something else.
     #[error("a node's cookie file is given, but {url} is no Bitcoin node")]
@@ -197,7 +197,8 @@ impl PoolConfig {
             _ => {}
         }
         found.extend(self.wrong_node());
-        if self.algorithm.family == Family::Bitcoin && self.url.protocol() == Protocol::Stratum {
+        let positional = matches!(self.algorithm.family, Family::Bitcoin | Family::Kaspa);
+        if positional && self.url.protocol() == Protocol::Stratum {
             found.extend(self.credentials.are_too_long().then_some(PoolConfigError::LoginTooLong));
         }
         found

@@ -11,6 +11,7 @@ use crate::address::Payout;
 use crate::connect::PROXY_PATIENCE;
 use crate::dialect::bitcoin::{Bitcoin, BitcoinConfig};
 use crate::dialect::gbt::{Gbt, GbtConfig};
+use crate::dialect::kaspa::{Kaspa, KaspaConfig};
 use crate::dialect::monero::{Monero, MoneroConfig};
 use crate::dialect::monerod::{Monerod, MonerodConfig};
 use crate::dialect::{Dialect, HttpReply, Limits, Outbox, ProtocolError, Provocation};
@@ -75,7 +76,14 @@ fn stratum(pool: &PoolConfig) -> Result<MakeDialect, ClientError> {
                 if proxied { Box::new(Patient(dialect)) } else { Box::new(dialect) }
             }))
         }
-        Family::Kaspa => Err(ClientError::NotInThisVersion("mining at Kaspa pools")),
+        Family::Kaspa => {
+            let config = kaspa(pool);
+            let proxied = pool.proxy.is_some();
+            Ok(Box::new(move |_| -> Box<dyn Dialect> {
+                let dialect = Kaspa::new(config.clone());
+                if proxied { Box::new(Patient(dialect)) } else { Box::new(dialect) }
+            }))
+        }
         Family::Monero => {
             let config = monero(pool);
             let proxied = pool.proxy.is_some();
@@ -89,11 +97,9 @@ fn stratum(pool: &PoolConfig) -> Result<MakeDialect, ClientError> {
 }
 
 fn bitcoin(pool: &PoolConfig) -> BitcoinConfig {
-    let Credentials { user, pass, rig_id } = &pool.credentials;
     BitcoinConfig {
-        // There is no field for the rig; all pools read it behind a point.
-        user: rig_id.as_ref().map_or(user.clone(), |rig| format!("{user}.{rig}")),
-        pass: pass.clone(),
+        user: user_with_rig(&pool.credentials),
+        pass: pool.credentials.pass.clone(),
         agent: agent(),
         algorithm: pool.algorithm,
         options: pool.bitcoin.clone(),
@@ -104,6 +110,17 @@ fn bitcoin(pool: &PoolConfig) -> BitcoinConfig {
         },
         plain: false,
         seed: 0,
+    }
+}
+
+fn kaspa(pool: &PoolConfig) -> KaspaConfig {
+    KaspaConfig {
+        user: user_with_rig(&pool.credentials),
+        pass: pool.credentials.pass.clone(),
+        // Bridges choose their way of speaking by words in it, so it has as few as can be.
+        agent: format!("rminer/{}", env!("CARGO_PKG_VERSION")),
+        algorithm: pool.algorithm,
+        patience: if pool.proxy.is_some() { PROXY_PATIENCE } else { 1 },
     }
 }
 
@@ -121,6 +138,11 @@ fn monero(pool: &PoolConfig) -> MoneroConfig {
         },
         keepalive: pool.keepalive != Toggle::Off,
     }
+}
+
+/// Where there is no field for the rig: all pools read it behind a point.
+fn user_with_rig(Credentials { user, rig_id, .. }: &Credentials) -> String {
+    rig_id.as_ref().map_or(user.clone(), |rig| format!("{user}.{rig}"))
 }
 
 /// How this program names itself to pools.

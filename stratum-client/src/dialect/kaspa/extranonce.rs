@@ -1,5 +1,6 @@
 //! The pool's part of the nonce: its top bytes.
 
+use rminer_algos::kheavyhash::NONCE;
 use rminer_algos::{NonceField, decode_hex};
 use serde_json::value::RawValue;
 
@@ -8,9 +9,7 @@ use crate::dialect::wire::field;
 use crate::envelope::{items, number, text};
 
 /// Bytes of a nonce.
-const NONCE_BYTES: u8 = 8;
-/// Place of the nonce: behind hash, time and 32 bytes of zero.
-const OFFSET: u16 = 72;
+const NONCE_BYTES: u8 = NONCE.len;
 
 /// Which bits of the nonce are the pool's, and their value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +70,6 @@ impl Prefix {
 
     /// The place of the nonce in what is hashed.
     pub(super) fn nonce_field(self) -> NonceField {
-        NonceField { offset: OFFSET, len: NONCE_BYTES, fixed: self.fixed, free_bits: self.free_bits }
+        NonceField { fixed: self.fixed, free_bits: self.free_bits, ..NONCE }
     }
 }

@@ -13,7 +13,7 @@ pub fn fuzz_kaspa(data: &[u8]) {
         user: "w".into(),
         pass: "x".into(),
         agent: "a".into(),
-        algorithm: &registry::SHA256D,
+        algorithm: &registry::KHEAVYHASH,
         patience: 1,
     });
     fuzz(dialect, data, |dialect| {

@@ -1,5 +1,6 @@
 //! The fields of `mining.notify`.
 
+use rminer_algos::kheavyhash::BLOCK_BYTES;
 use rminer_algos::{Algorithm, Work, decode_hex_array};
 use serde_json::value::RawValue;
 
@@ -12,8 +13,6 @@ const NAME: &str = "mining.notify";
 const HASH_BYTES: usize = 32;
 /// Hash and time: all that a job consists of.
 pub(super) const CONTENT_BYTES: usize = HASH_BYTES + 8;
-/// What is hashed: behind hash and time 32 bytes of zero and the nonce.
-const BLOB_BYTES: usize = 80;
 /// Bytes in each of the numbers that a hash may be written as.
 const WORD_BYTES: usize = 8;
 /// Hex digits of a hash in the jobs of other coins.
@@ -52,6 +51,9 @@ impl Notify {
         } else {
             of_hex(header)?
         };
+        if content[..HASH_BYTES] == [0; HASH_BYTES] {
+            return Err(field(NAME, "header", "is a hash of zeros, from which no matrix can be drawn"));
+        }
         let mut time = [0; 8];
         time.copy_from_slice(&content[HASH_BYTES..]);
         Ok(Self { id, number, content, time_ms: u64::from_le_bytes(time) })
@@ -64,7 +66,7 @@ impl Notify {
 
     /// What is hashed for it.
     pub(super) fn work(&self, prefix: Prefix) -> Option<Work> {
-        let mut blob = [0; BLOB_BYTES];
+        let mut blob = [0; BLOCK_BYTES];
         blob[..CONTENT_BYTES].copy_from_slice(&self.content);
         Work::new(&blob, prefix.nonce_field(), None).ok()
     }

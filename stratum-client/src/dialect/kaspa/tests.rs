@@ -4,7 +4,7 @@ mod handshake;
 mod jobs;
 mod shares;
 
-use rminer_algos::registry::SHA256D;
+use rminer_algos::registry::KHEAVYHASH;
 use rminer_algos::{Target, decode_hex, encode_hex};
 
 use super::*;
@@ -32,7 +32,7 @@ fn config() -> KaspaConfig {
         user: "kaspa:qqexample.rig0".into(),
         pass: "x".into(),
         agent: "rminer/0.1.0".into(),
-        algorithm: &SHA256D,
+        algorithm: &KHEAVYHASH,
         patience: 1,
     }
 }

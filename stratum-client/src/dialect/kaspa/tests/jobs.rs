@@ -39,6 +39,7 @@ fn broken_jobs_are_named() {
         ("[\"1\",[1,2,3,\"zz\"],5]", "64 bits"),
         ("[\"1\",[1,2,3,4]]", "`timestamp` is missing"),
         ("[\"1\",[1,2,3,4],null]", "`timestamp` is no number"),
+        ("[\"1\",[0,0,0,0],5]", "hash of zeros"),
         ("[\"1\",null]", "neither a list nor a text"),
         ("[\"1\",\"00\"]", "40 bytes"),
         ("[\"1\",\"0\"]", "hex"),
