@@ -587,7 +587,7 @@ fn algos_lists_every_algorithm() {
     let names: Vec<_> = rows.as_array().unwrap().iter().map(|row| row["name"].clone()).collect();
     assert_eq!(names, ["sha256d", "kheavyhash", "randomx"]);
     let kinds: Vec<_> = rows.as_array().unwrap().iter().map(|row| row["devices"].to_string()).collect();
-    assert_eq!(kinds, [r#"["gpu","cpu"]"#, r#"["cpu"]"#, r#"["cpu"]"#]);
+    assert_eq!(kinds, [r#"["gpu","cpu"]"#, r#"["gpu","cpu"]"#, r#"["cpu"]"#]);
 }
 
 #[test]

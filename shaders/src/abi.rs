@@ -14,6 +14,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::generator::split;
+
 /// Name of the entry point in every kernel.
 pub const ENTRY_POINT: &str = "main";
 /// Binding of [`Results`] in bind group 0.
@@ -36,12 +38,23 @@ pub struct Results([u32; 1 + MAX_HITS]);
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Parameters {
-    /// Nonce of invocation 0, fixed bits included, as the number that stands little-endian in the blob.
+    /// Low word of the nonce of invocation 0, fixed bits included, as the number that stands little-endian in the
+    /// blob.
     pub first_nonce: u32,
     /// Nonces of this dispatch, at most [`MAX_NONCES`]. Invocations beyond it do nothing.
     pub count: u32,
+    /// High word of the first nonce. Kernels whose nonce has 64 bits carry into it where the low word wraps.
+    pub first_nonce_high: u32,
     /// Uniform buffers come in steps of 16 bytes.
-    pub padding: [u32; 2],
+    pub padding: u32,
+}
+
+impl Parameters {
+    /// Of a dispatch over `count` nonces from `first_nonce` on.
+    pub fn new(first_nonce: u64, count: u32) -> Self {
+        let [low, high] = split(first_nonce);
+        Self { first_nonce: low, count, first_nonce_high: high, padding: 0 }
+    }
 }
 
 const _: () = assert!(size_of::<Results>() == 256 && align_of::<Results>() == 4);

@@ -29,6 +29,7 @@ struct Handles {
     layout: wgpu::PipelineLayout,
     /// Nanoseconds of one tick; none where the device has no timestamps.
     tick_ns: Option<f64>,
+    int64: bool,
 }
 
 /// A kernel that is ready to run on its card.
@@ -48,7 +49,7 @@ impl Card {
     pub(crate) fn open(id: &AdapterId, patience: Duration, own_clock: bool) -> Result<Self, Fault> {
         let adapter = find(id).ok_or_else(|| Fault::Lost(format!("{} is not there any more", id.name)))?;
         let times = if own_clock { wgpu::Features::TIMESTAMP_QUERY } else { wgpu::Features::empty() };
-        let features = adapter.features() & times;
+        let features = adapter.features() & (times | wgpu::Features::SHADER_INT64);
         let descriptor = wgpu::DeviceDescriptor {
             label: None,
             required_features: features,
@@ -78,10 +79,13 @@ impl Card {
             bind_group_layouts: &[Some(&bindings)],
             immediate_size: 0,
         });
-        let tick_ns = (!features.is_empty()).then(|| f64::from(queue.get_timestamp_period()));
+        let tick_ns = features
+            .contains(wgpu::Features::TIMESTAMP_QUERY)
+            .then(|| f64::from(queue.get_timestamp_period()));
+        let int64 = features.contains(wgpu::Features::SHADER_INT64);
         watch.check()?;
         Ok(Self {
-            handles: ManuallyDrop::new(Handles { device, queue, bindings, layout, tick_ns }),
+            handles: ManuallyDrop::new(Handles { device, queue, bindings, layout, tick_ns, int64 }),
             watch,
             patience,
             pipelines: Cell::new(0),
@@ -98,9 +102,10 @@ impl Card {
         };
         let pipeline = contained("compiling", || {
             let module = if variant.generated {
-                // SAFETY: the text is a constant of this program, from its own generator: no division, loops of a
-                // constant number of turns, and one computed index, that of the results, which is checked before it
-                // is used. The tests run every such text against the reference.
+                // SAFETY: the text is a constant of this program, from its own generator: no division, and loops of a
+                // constant number of turns. Indices are constants, counts of such loops that stay within the job's
+                // buffer, and that of the results, which is checked before it is used. The tests run every such text
+                // against the reference.
                 unsafe {
                     self.device().create_shader_module_trusted(source, wgpu::ShaderRuntimeChecks::unchecked())
                 }
@@ -164,6 +169,11 @@ impl Card {
 
     pub(crate) fn tick_ns(&self) -> Option<f64> {
         self.handles.tick_ns
+    }
+
+    /// Whether a kernel has all that it needs here.
+    pub(crate) fn can_run(&self, variant: &Variant) -> bool {
+        self.handles.int64 || !variant.needs_int64
     }
 
     pub(crate) fn watch(&self) -> &Watch {

@@ -68,6 +68,9 @@ pub(crate) fn engines(
     variants: &[Arc<Variant>],
     options: &Options,
 ) -> Result<(Vec<Engine>, Choice), Fault> {
+    let able: Vec<Arc<Variant>> =
+        variants.iter().filter(|variant| card.can_run(variant)).map(Arc::clone).collect();
+    let variants = &able[..];
     let (chosen, measured) = match named(variants, &options.picks)? {
         Some(chosen) => (compiled(card, chosen, options)?, Vec::new()),
         None if software => (compiled(card, vec![best_guess(variants)?], options)?, Vec::new()),
@@ -88,7 +91,10 @@ fn named<'a>(variants: &'a [Arc<Variant>], picks: &Picks) -> Result<Option<Vec<&
         Picks::Named(name) => {
             let names: Vec<&str> = variants.iter().map(|variant| variant.name.as_str()).collect();
             let found = find(name).ok_or_else(|| {
-                Fault::Refused(format!("there is no kernel `{name}`; there are {}", names.join(", ")))
+                Fault::Refused(format!(
+                    "there is no kernel `{name}` for this device; there are {}",
+                    names.join(", ")
+                ))
             })?;
             if found.lanes > 1 { vec![best_guess(variants)?, found] } else { vec![found] }
         }

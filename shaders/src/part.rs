@@ -25,7 +25,7 @@ pub(crate) struct Part {
     /// Number of the first lane's version.
     version: u32,
     lane_bits: u32,
-    first_nonce: u32,
+    first_nonce: u64,
 }
 
 impl Part {
@@ -43,7 +43,6 @@ impl Part {
         let nonces = ((end - base).div_ceil(1 << lane_bits)).saturating_sub(start);
         // The version's number of whole nonce and counter agree in all bits above the lanes.
         let version = work.version_number(work.nonce(base));
-        let nonce = work.nonce_field().nonce(start);
         Self {
             counters: range.start..end,
             base,
@@ -51,7 +50,7 @@ impl Part {
             nonces: u32::try_from(nonces).unwrap_or(abi::MAX_NONCES),
             version,
             lane_bits,
-            first_nonce: low_word(nonce),
+            first_nonce: work.nonce_field().nonce(start),
         }
     }
 
@@ -67,7 +66,7 @@ impl Part {
     }
 
     /// Nonce that the dispatches begin with, fixed bits included.
-    pub(crate) fn first_nonce(&self) -> u32 {
+    pub(crate) fn first_nonce(&self) -> u64 {
         self.first_nonce
     }
 
@@ -99,11 +98,6 @@ fn top(bytes: &[u8; 32]) -> u32 {
     u32::from_le_bytes([bytes[28], bytes[29], bytes[30], bytes[31]])
 }
 
-fn low_word(nonce: u64) -> u32 {
-    let [a, b, c, d, ..] = nonce.to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -128,7 +122,7 @@ mod tests {
             for pass in 0..Part::passes(work, lanes).unwrap() {
                 for offset in 0..part.nonces * lanes {
                     let version = part.version(pass, lanes) + offset % lanes;
-                    let nonce = u64::from(part.first_nonce() + offset / lanes);
+                    let nonce = part.first_nonce() + u64::from(offset / lanes);
                     let whole =
                         if work.version_mask() == 0 { nonce } else { nonce | u64::from(version) << 32 };
                     all.push((whole, part.counter(offset, pass, lanes).unwrap()));
@@ -172,16 +166,37 @@ mod tests {
         let block = 1u64 << 34;
         let part = Part::first(&rolled, &(block - 5..block + 9), 1 << 20);
         assert_eq!((part.counters.clone(), part.nonces), (block - 5..block, 2));
-        assert_eq!((part.first_nonce(), part.version(1, 2)), (u32::MAX - 1, 2));
+        assert_eq!((part.first_nonce(), part.version(1, 2)), (u64::from(u32::MAX - 1), 2));
         let part = Part::first(&rolled, &(block..block + 9), 1 << 20);
         assert_eq!((part.first_nonce(), part.version(0, 4), part.nonces), (0, 4, 3));
         let part = Part::first(&rolled, &(0..1 << 40), u64::MAX);
         assert_eq!(part.nonces, abi::MAX_NONCES);
         let plain = work(32, 0);
         let part = Part::first(&plain, &((1 << 32) - 3..1 << 32), 1 << 20);
-        assert_eq!((part.first_nonce(), part.nonces), (u32::MAX - 2, 3));
+        assert_eq!((part.first_nonce(), part.nonces), (u64::from(u32::MAX - 2), 3));
         assert_eq!((Part::passes(&plain, 1), Part::passes(&plain, 2)), (Some(1), None));
         assert_eq!((Part::passes(&rolled, 1), Part::passes(&rolled, 4)), (Some(4), Some(1)));
+    }
+
+    /// Nonces of 64 bits, all free or some of them a pool's, run on across the step from one high word to the next.
+    #[test]
+    fn wide_nonces_step_over_the_low_word() {
+        for (fixed, free_bits) in [(0, 64u8), (0xA5C3 << 48, 48)] {
+            let field = NonceField { offset: 72, len: 8, fixed, free_bits };
+            let work = Work::new(&[7; 80], field, None).unwrap();
+            let first = (5 << 32) - 3;
+            let part = Part::first(&work, &(first..first + 10), 1 << 20);
+            assert_eq!((part.counters.clone(), part.nonces), (first..first + 10, 10));
+            assert_eq!((part.first_nonce(), Part::passes(&work, 1)), (fixed | first, Some(1)));
+            assert_eq!(part.counter(9, 0, 1), Some(Some(first + 9)));
+            assert_eq!(work.nonce(first + 9), part.first_nonce() + 9);
+            let last = work.last_counter();
+            let part = Part::first(&work, &(last - 2..last), 1 << 20);
+            assert_eq!(
+                (part.counters, part.nonces, part.first_nonce),
+                (last - 2..last, 2, fixed | (last - 2))
+            );
+        }
     }
 
     #[test]

@@ -54,7 +54,8 @@ impl Case {
 }
 
 /// The searches for an algorithm: winners at the first and the last counter and on both sides of the step from
-/// one version and nonce 2^32 - 1 to the next version and nonce 0, with and without versions to roll.
+/// one version and nonce 2^32 - 1 to the next version and nonce 0, with and without versions to roll; of wider nonces
+/// on both sides of the step from one high word to the next.
 pub(crate) fn cases(algorithm: &Algorithm, reference: &mut dyn Reference) -> Result<Vec<Case>, Fault> {
     let (sample_rolled, sample_plain) = (sample(algorithm, 0, true)?, sample(algorithm, 0, false)?);
     let group =
@@ -74,7 +75,15 @@ pub(crate) fn cases(algorithm: &Algorithm, reference: &mut dyn Reference) -> Res
     ];
     let rolls = sample_rolled.version_mask() != 0;
     let places = places.into_iter().filter(|(_, rolled, ..)| rolls || !rolled);
+    // Nonces of more than a word: it must be carried into the next one.
+    let (word, wide) = (1u64 << 32, sample_plain.nonce_field().free_bits > 32);
+    let around = word - half..word + half;
+    let steps = [
+        ("before the step to the next high word", false, around.clone(), word - 1),
+        ("after the step to the next high word", false, around, word),
+    ];
     places
+        .chain(steps.into_iter().filter(|_| wide))
         .map(|(name, rolled, counters, winner)| case(algorithm, reference, name, rolled, counters, winner))
         .collect()
 }
@@ -132,12 +141,11 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn winners_stand_where_they_were_planted() {
-        let algorithm = &registry::SHA256D;
+    /// All cases of an algorithm, each with its planted winner and some more, and each a judge of what is found.
+    fn judged(algorithm: &Algorithm, count: usize) -> Vec<Case> {
         let mut reference = (algorithm.reference)().unwrap();
         let cases = cases(algorithm, &mut *reference).unwrap();
-        assert_eq!(cases.len(), 6);
+        assert_eq!(cases.len(), count);
         for case in &cases {
             assert!(
                 case.winners.len() > 1 && case.winners.len() < 63,
@@ -152,8 +160,18 @@ mod tests {
             more.push(case.counters.clone().find(|counter| !case.winners.contains(counter)).unwrap());
             assert!(matches!(case.judge(&mut *reference, &more), Err(Fault::Wrong(_))));
         }
+        cases
+    }
+
+    #[test]
+    fn winners_stand_where_they_were_planted() {
+        let cases = judged(&registry::SHA256D, 6);
         assert_eq!(cases[0].winners[0], 0);
         assert_eq!(cases[1].winners.last(), Some(&cases[1].work.last_counter()));
         assert!(cases[2].winners.contains(&((1 << 34) - 1)) && cases[3].winners.contains(&(1 << 34)));
+        let cases = judged(&registry::KHEAVYHASH, 4);
+        assert_eq!(cases[0].winners[0], 0);
+        assert_eq!(cases[1].winners.last(), Some(&cases[1].work.last_counter()));
+        assert!(cases[2].winners.contains(&0xFFFF_FFFF) && cases[3].winners.contains(&(1 << 32)));
     }
 }

@@ -19,7 +19,7 @@ const STAMP_BYTES: u64 = 16;
 /// What one dispatch is to do.
 #[derive(Debug, Clone)]
 pub(crate) struct Dispatch {
-    pub(crate) first_nonce: u32,
+    pub(crate) first_nonce: u64,
     pub(crate) nonces: u32,
     pub(crate) job: Arc<JobWords>,
 }
@@ -207,8 +207,7 @@ impl Slot {
 
     fn prepare(&mut self, card: &Card, dispatch: &Dispatch) {
         self.mapped.store(PENDING, Ordering::Release);
-        let parameters =
-            Parameters { first_nonce: dispatch.first_nonce, count: dispatch.nonces, padding: [0; 2] };
+        let parameters = Parameters::new(dispatch.first_nonce, dispatch.nonces);
         card.queue().write_buffer(&self.parameters, 0, bytemuck::bytes_of(&parameters));
         if self.holds != Some(dispatch.job.number) {
             card.queue().write_buffer(&self.job, 0, bytemuck::cast_slice(&dispatch.job.words));

@@ -12,7 +12,7 @@ pub const ROUND: [u64; 24] = [
 ];
 
 /// Rotation of each lane to the left, lane (x, y) at `x + 5 * y` (FIPS 202, table 2).
-pub(super) const ROTATION: [u32; 25] =
+pub const ROTATION: [u32; 25] =
     [0, 1, 62, 28, 27, 36, 44, 6, 55, 20, 3, 10, 43, 25, 39, 41, 45, 15, 21, 8, 18, 2, 61, 56, 14];
 
 /// Bytes of the state that a block of input goes into.

@@ -15,7 +15,7 @@ mod search;
 use self::search::{Search, Searcher};
 use crate::kernel::Backend;
 
-pub use self::keccak::{ROUND, Sponge, keccak_f1600};
+pub use self::keccak::{ROTATION, ROUND, Sponge, keccak_f1600};
 pub use self::matrix::{Matrix, SIDE};
 pub(crate) use self::reference::CachedReference;
 pub use self::reference::{BLOCK_BYTES, NONCE, kheavyhash};

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use bytemuck::Zeroable;
 use libloading::Library;
-use rminer_shaders::abi::{self, Results};
+use rminer_shaders::abi::{self, Parameters, Results};
 
 use crate::measure::{Rate, Subject};
 
@@ -162,7 +162,7 @@ impl Driver {
 
 impl Kernel<'_> {
     /// The candidates of one launch.
-    pub(crate) fn search(&mut self, first_nonce: u32, count: u32) -> Result<Results> {
+    pub(crate) fn search(&mut self, first_nonce: u64, count: u32) -> Result<Results> {
         self.clear()?;
         self.launch(first_nonce, count)?;
         self.wait()?;
@@ -178,12 +178,17 @@ impl Kernel<'_> {
             self.results => u64, 0 => c_uint, size_of::<Results>() / 4 => usize)
     }
 
-    fn launch(&self, first_nonce: u32, count: u32) -> Result<()> {
+    fn launch(&self, first_nonce: u64, count: u32) -> Result<()> {
         let blocks = count.div_ceil(self.group);
         let columns = blocks.min(32_768);
-        let (mut results, mut first, mut nonces) = (self.results, first_nonce, count);
-        let mut parameters: [*mut c_void; 3] =
-            [(&raw mut results).cast(), (&raw mut first).cast(), (&raw mut nonces).cast()];
+        let (mut results, mut parameters) = (self.results, Parameters::new(first_nonce, count));
+        let Parameters { first_nonce, count, first_nonce_high, .. } = &mut parameters;
+        let mut parameters: [*mut c_void; 4] = [
+            (&raw mut results).cast(),
+            ptr::from_mut(first_nonce).cast(),
+            ptr::from_mut(count).cast(),
+            ptr::from_mut(first_nonce_high).cast(),
+        ];
         call!(self.driver.library, b"cuLaunchKernel",
             self.function => *mut c_void,
             columns => c_uint, blocks.div_ceil(columns) => c_uint, 1 => c_uint,

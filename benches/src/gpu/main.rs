@@ -376,10 +376,10 @@ fn named(name: &str) -> Result<Variant> {
 }
 
 /// A kernel must find the known block, and only that, before its speed counts.
-fn check(name: &str, mut search: impl FnMut(u32, u32) -> Result<Results>, lanes: u32) -> Result<()> {
+fn check(name: &str, mut search: impl FnMut(u64, u32) -> Result<Results>, lanes: u32) -> Result<()> {
     let (header, nonce) = block()?;
     ensure!(sha256d::sha256d(&header)[28..] == [0; 4], "the vector is no block");
-    let results = search(nonce - 5000, 10_000)?;
+    let results = search(u64::from(nonce - 5000), 10_000)?;
     ensure!(results.hits() == [5000 * lanes], "{name} computes wrongly: {:?}", results.hits());
     Ok(())
 }

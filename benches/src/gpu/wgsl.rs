@@ -186,7 +186,7 @@ impl Device {
 
 impl Kernel<'_> {
     /// The candidates of one dispatch.
-    pub(crate) fn search(&self, first_nonce: u32, count: u32) -> Result<Results> {
+    pub(crate) fn search(&self, first_nonce: u64, count: u32) -> Result<Results> {
         let Device { device, queue, .. } = self.device;
         let mut encoder = device.create_command_encoder(&Default::default());
         encoder.clear_buffer(&self.results, 0, None);
@@ -200,8 +200,8 @@ impl Kernel<'_> {
         Ok(results)
     }
 
-    fn encode(&self, encoder: &mut wgpu::CommandEncoder, first_nonce: u32, count: u32) {
-        let parameters = Parameters { first_nonce, count, padding: [0; 2] };
+    fn encode(&self, encoder: &mut wgpu::CommandEncoder, first_nonce: u64, count: u32) {
+        let parameters = Parameters::new(first_nonce, count);
         self.device.queue.write_buffer(&self.parameters, 0, bytemuck::bytes_of(&parameters));
         let workgroups = count.div_ceil(self.group);
         let columns = workgroups.min(32_768);

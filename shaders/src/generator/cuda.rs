@@ -1,22 +1,13 @@
-//! A program as CUDA C: the yardstick for WGSL on NVIDIA's cards, made of the same operations.
+//! Kernels as CUDA C.
 
 use super::Frame;
-use super::expression::{Language, Printer, Style, Sums};
-use super::program::Program;
 
-/// A translation unit with the kernel `main_kernel(results, first_nonce, count)` and the job's words in the constant
-/// array `job`. Grid, results and parameters mean what they mean in [`crate::abi`].
-pub fn cuda_text(program: &Program, style: Style, frame: Frame) -> String {
-    let printer = Printer { program, style, language: Language::Cuda };
+/// A translation unit with the kernel `main_kernel(results, first_nonce, count, first_nonce_high)` and the job's words
+/// in the constant array `job`. Grid, results and parameters mean what they mean in [`crate::abi`].
+pub(super) fn module(frame: Frame, job_words: usize, before: &str, body: &str) -> String {
     let Frame { workgroup_size, nonces_per_invocation } = frame;
-    let mut words = program.slot_count();
-    let mut one = String::new();
-    if style.sums == Sums::MultiplyAdd {
-        one = format!("    const unsigned one = {};\n", printer.slot(words));
-        words += 1;
-    }
-    let words = words.next_multiple_of(4).max(4);
-    let indent = if nonces_per_invocation == 1 { "    " } else { "        " };
+    let words = job_words.next_multiple_of(4).max(4);
+    let indent = frame.indent();
     let (open, close) = if nonces_per_invocation == 1 {
         ("    const unsigned index = invocation;\n".to_owned(), "")
     } else {
@@ -26,16 +17,9 @@ pub fn cuda_text(program: &Program, style: Style, frame: Frame) -> String {
         );
         (open, "    }\n")
     };
-    let statements = printer.statements(indent);
-    let lanes = program.outputs().len();
-    let mut reports = String::new();
-    for (lane, output) in program.outputs().iter().enumerate() {
-        let output = printer.value(*output);
-        reports += &format!("{indent}if (({output}) == 0u) report(results, index * {lanes}u + {lane}u);\n");
-    }
     format!(
         "\
-__constant__ unsigned job[{words}];
+__constant__ __align__(16) unsigned job[{words}];
 
 static __device__ __forceinline__ void report(unsigned *results, unsigned offset) {{
     const unsigned place = atomicAdd(&results[0], 1u);
@@ -43,11 +27,11 @@ static __device__ __forceinline__ void report(unsigned *results, unsigned offset
 }}
 
 extern \"C\" __global__ void __launch_bounds__({workgroup_size})
-main_kernel(unsigned *results, unsigned first_nonce, unsigned count) {{
+main_kernel(unsigned *results, unsigned first_nonce, unsigned count, unsigned first_nonce_high) {{
     const unsigned invocation = (blockIdx.y * gridDim.x + blockIdx.x) * {workgroup_size}u + threadIdx.x;
-{one}{open}{indent}if (index >= count) return;
+{before}{open}{indent}if (index >= count) return;
 {indent}const unsigned nonce = first_nonce + index;
-{statements}{reports}{close}}}
+{body}{close}}}
 "
     )
 }

@@ -1,7 +1,9 @@
 //! Expressions as text. WGSL and C agree on the operators that kernels need, so one printer serves both.
 
 use super::evaluator::{Operation, Value};
+use super::language::Language;
 use super::program::Program;
+use super::word::Word;
 
 /// How operations are spelled, where a compiler may make better code of one spelling than of another.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -39,53 +41,56 @@ pub enum Sums {
     MultiplyAdd,
 }
 
-/// The language that is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Language {
-    Wgsl,
-    Cuda,
-}
-
 /// Prints the nodes of one program.
-pub(super) struct Printer<'a> {
-    pub(super) program: &'a Program,
-    pub(super) style: Style,
-    pub(super) language: Language,
+pub(crate) struct Printer<'a, W> {
+    pub(crate) program: &'a Program<W>,
+    pub(crate) style: Style,
+    pub(crate) language: Language,
+    /// What names of results begin with; a number follows. Different for programs in one scope.
+    pub(crate) prefix: &'a str,
+    /// What the inputs are called, or how they are spelled.
+    pub(crate) inputs: &'a [String],
 }
 
-impl Printer<'_> {
-    /// All statements, each behind `indent`; the nonce is the variable `nonce`, and `one` is 1 if sums multiply.
-    pub(super) fn statements(&self, indent: &str) -> String {
-        let declare = match self.language {
-            Language::Wgsl => "let",
-            Language::Cuda => "const unsigned",
-        };
+impl<W: Word> Printer<'_, W> {
+    /// All statements, each behind `indent`; `one` is 1 if sums multiply. The job's values for the program are the
+    /// first words of the buffer.
+    pub(crate) fn statements(&self, indent: &str) -> String {
+        let declare = self.language.constant(W::BITS);
         let mut text = String::new();
+        if W::BITS == u64::BITS {
+            for slot in 0..self.program.slot_count() {
+                let [low, high] = [0, 1].map(|half| self.language.job_word(2 * slot + half));
+                let value = self.language.wide(&low, &high);
+                text += &format!("{indent}{declare} {}slot{slot} = {value};\n", self.prefix);
+            }
+        }
         for (node, operation) in self.program.wanted() {
-            if *operation != Operation::Nonce && !self.stands_inline(node) {
-                text += &format!("{indent}{declare} t{node} = {};\n", self.operation(operation));
+            if !matches!(operation, Operation::Input(_)) && !self.stands_inline(node) {
+                text +=
+                    &format!("{indent}{declare} {}{node} = {};\n", self.prefix, self.operation(operation));
             }
         }
         text
     }
 
-    pub(super) fn value(&self, value: Value) -> String {
-        match value {
-            Value::Literal(value) => format!("{value:#x}u"),
-            Value::Job { id, .. } => self.slot(self.program.slot(id)),
-            Value::Dynamic(node) => match self.program.operation(node) {
-                Operation::Nonce => "nonce".to_owned(),
-                operation if self.stands_inline(node) => format!("({})", self.operation(operation)),
-                _ => format!("t{node}"),
-            },
-        }
+    /// What the results of the program are called.
+    pub(crate) fn outputs(&self) -> Vec<String> {
+        self.program.outputs().iter().map(|output| self.value(*output)).collect()
     }
 
-    /// A word of the job's buffer.
-    pub(super) fn slot(&self, slot: usize) -> String {
-        match self.language {
-            Language::Wgsl => format!("job[{}].{}", slot / 4, ["x", "y", "z", "w"][slot % 4]),
-            Language::Cuda => format!("job[{slot}]"),
+    fn value(&self, value: Value<W>) -> String {
+        match value {
+            Value::Literal(value) => self.language.literal(value),
+            Value::Job { id, .. } if W::BITS == u64::BITS => {
+                format!("{}slot{}", self.prefix, self.program.slot(id))
+            }
+            Value::Job { id, .. } => self.language.job_word(self.program.slot(id)),
+            Value::Dynamic(node) => match self.program.operation(node) {
+                Operation::Input(number) => self.inputs.get(*number).cloned().unwrap_or_default(),
+                operation if self.stands_inline(node) => format!("({})", self.operation(operation)),
+                _ => format!("{}{node}", self.prefix),
+            },
         }
     }
 
@@ -99,7 +104,7 @@ impl Printer<'_> {
         shift && self.program.uses(node) == 1
     }
 
-    fn operation(&self, operation: &Operation) -> String {
+    fn operation(&self, operation: &Operation<W>) -> String {
         let names: Vec<String> = operation.operands().into_iter().map(|value| self.value(value)).collect();
         match (operation, &names[..]) {
             (Operation::Sum(_), terms) => self.sum(terms),
@@ -107,11 +112,15 @@ impl Printer<'_> {
             (Operation::And(..), [a, b]) => format!("{a} & {b}"),
             (Operation::Choose(..), [a, b, c]) => format!("{c} ^ ({a} & ({b} ^ {c}))"),
             (Operation::Majority(..), [a, b, c]) => format!("({a} & {b}) | ({c} & ({a} | {b}))"),
+            (Operation::Chi(..), [a, b, c]) => format!("{a} ^ (~{b} & {c})"),
+            (Operation::Funnel(_, _, bits), [a, b]) => {
+                format!("({a} << {bits}u) | ({b} >> {}u)", W::BITS - bits)
+            }
             (Operation::RotateRight(_, bits), [a]) => self.rotate_right(a, *bits),
             (Operation::ShiftRight(_, bits), [a]) => format!("{a} >> {bits}u"),
             (Operation::SwapBytes(_), [a]) => self.swap_bytes(a),
-            // Operands come from the operation itself, so their number fits; only the nonce is left.
-            _ => "nonce".to_owned(),
+            // Operands come from the operation itself, so their number fits; only inputs are left, which have names.
+            _ => String::new(),
         }
     }
 
@@ -127,8 +136,10 @@ impl Printer<'_> {
     }
 
     fn rotate_right(&self, a: &str, bits: u32) -> String {
-        let rest = 32 - bits;
-        match (self.style.rotate, self.language) {
+        let rest = W::BITS - bits;
+        // The other spellings are of words.
+        let rotate = if W::BITS == u32::BITS { self.style.rotate } else { Rotate::Or };
+        match (rotate, self.language) {
             (Rotate::Or, _) => format!("({a} >> {bits}u) | ({a} << {rest}u)"),
             (Rotate::Add, _) => format!("({a} >> {bits}u) + ({a} << {rest}u)"),
             (Rotate::Xor, _) => format!("({a} >> {bits}u) ^ ({a} << {rest}u)"),

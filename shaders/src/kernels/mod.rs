@@ -3,12 +3,13 @@
 //! A variant's text is a constant of the program. What a job changes goes into its words, which
 //! [`Variant::job_words`] computes; no shader is ever compiled for a job.
 
+pub mod kheavyhash;
 pub mod sha256d;
 
 use std::fmt;
 use std::sync::Arc;
 
-use rminer_algos::{Target, Work};
+use rminer_algos::{Target, Work, registry};
 use thiserror::Error;
 
 /// A compute shader and how it is fed.
@@ -29,13 +30,16 @@ pub struct Variant {
     pub job_vec4s: u32,
     /// Straight from the generator, which the tests hold against the reference: such text needs no run-time checks.
     pub generated: bool,
+    /// Whether the device must have 64-bit integers.
+    pub needs_int64: bool,
     /// The WGSL module, with entry point [`ENTRY_POINT`](crate::abi::ENTRY_POINT).
     pub text: String,
+    check: fn(&Work) -> Result<(), UnsuitableWork>,
     fill: Fill,
 }
 
 /// Computes the words of a job: of the work and the first lane's version number.
-type Fill = Arc<dyn Fn(&Work, Target, u32) -> Vec<u32> + Send + Sync>;
+type Fill = Arc<dyn Fn(&Work, Target, u32) -> Result<Vec<u32>, UnsuitableWork> + Send + Sync>;
 
 /// This variant cannot search that work.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -66,6 +70,9 @@ pub enum UnsuitableWork {
         /// Rolled bits of the work.
         version_bits: u32,
     },
+    /// No block's hash is this.
+    #[error("no matrix of full rank comes from the hash of this block")]
+    NoMatrix,
 }
 
 impl Variant {
@@ -75,7 +82,7 @@ impl Variant {
     /// # Errors
     /// When the work is of another shape than the kernel's, or has too few versions for its lanes.
     pub fn job_words(&self, work: &Work, target: Target, version: u32) -> Result<Vec<u32>, UnsuitableWork> {
-        sha256d::check(work)?;
+        (self.check)(work)?;
         let version_bits = work.version_mask().count_ones();
         // The mask has at most 24 bits, so the shift is of a small number.
         if !version.is_multiple_of(self.lanes)
@@ -83,7 +90,7 @@ impl Variant {
         {
             return Err(UnsuitableWork::Lanes { lanes: self.lanes, first: version, version_bits });
         }
-        let mut words = (self.fill)(work, target, version);
+        let mut words = (self.fill)(work, target, version)?;
         words.resize(4 * self.job_vec4s as usize, 0);
         Ok(words)
     }
@@ -105,5 +112,9 @@ impl fmt::Debug for Variant {
 /// All variants for the algorithm of this name, the best guess for an unknown device first and the plain-loop
 /// reference last; empty when no GPU can mine it.
 pub fn variants(algorithm: &str) -> Vec<Variant> {
-    if algorithm == rminer_algos::registry::SHA256D.name { sha256d::variants() } else { Vec::new() }
+    match algorithm {
+        name if name == registry::SHA256D.name => sha256d::variants(),
+        name if name == registry::KHEAVYHASH.name => kheavyhash::variants(),
+        _ => Vec::new(),
+    }
 }

@@ -162,7 +162,7 @@ impl Engine {
         // Pieces as (nonces before it, its nonces); each is halved or done, so their number is bounded.
         let mut waiting = halves(0, dispatch.nonces, results.count());
         while let Some((before, nonces)) = waiting.pop() {
-            let first_nonce = dispatch.first_nonce.wrapping_add(before);
+            let first_nonce = dispatch.first_nonce.wrapping_add(u64::from(before));
             let piece = Dispatch { first_nonce, nonces, job: Arc::clone(&dispatch.job) };
             let flight = self.ring.submit(card, std::slice::from_ref(&piece))?;
             let landed = self.ring.land(card, flight)?;

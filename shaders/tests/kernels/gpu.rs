@@ -94,12 +94,12 @@ impl Kernel<'_> {
     }
 
     /// One dispatch over `count` nonces, in a grid of several rows where it has room for them.
-    pub(crate) fn run(&self, job: &[u32], first_nonce: u32, count: u32) -> Results {
+    pub(crate) fn run(&self, job: &[u32], first_nonce: u64, count: u32) -> Results {
         let Gpu { device, queue, layout, .. } = self.gpu;
         let buffer = |contents: &[u8], usage| {
             device.create_buffer_init(&wgpu::util::BufferInitDescriptor { label: None, contents, usage })
         };
-        let parameters = Parameters { first_nonce, count, padding: [0; 2] };
+        let parameters = Parameters::new(first_nonce, count);
         let results = buffer(
             bytemuck::bytes_of(&Results::zeroed()),
             wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,

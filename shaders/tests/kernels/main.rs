@@ -3,14 +3,16 @@
 #![allow(clippy::unwrap_used)]
 
 mod gpu;
+mod kheavyhash;
 mod search;
 mod text;
 
 use rminer_shaders::Variant;
 use rminer_shaders::generator::{Rotate, Sums};
+use rminer_shaders::kernels::kheavyhash::{Product, Rounds, Rows, Shape as HeavyShape, Theta, Width};
 use rminer_shaders::kernels::sha256d::Shape;
 
-/// The table, and of what else can be generated each way to differ at least once.
+/// For SHA-256d the table, and of what else can be generated each way to differ at least once.
 fn every_kernel() -> Vec<Variant> {
     let mut kernels = rminer_shaders::variants("sha256d");
     let shape = Shape::default();
@@ -29,4 +31,32 @@ fn every_kernel() -> Vec<Variant> {
         }
     }
     kernels
+}
+
+/// The same for kHeavyHash.
+fn every_kheavyhash_kernel() -> Vec<Variant> {
+    let mut kernels = rminer_shaders::variants("kheavyhash");
+    for shape in heavy_shapes() {
+        if kernels.iter().all(|kernel| kernel.name != shape.name()) {
+            kernels.push(shape.variant());
+        }
+    }
+    kernels
+}
+
+fn heavy_shapes() -> [HeavyShape; 9] {
+    let shape = HeavyShape::default();
+    let pairs = HeavyShape { width: Width::Pairs, ..shape };
+    let unrolled = Rounds::Unrolled;
+    [
+        shape,
+        pairs,
+        HeavyShape { rounds: Rounds::Looped(2), theta: Theta::Two, nonces_per_invocation: 4, ..shape },
+        HeavyShape { rounds: Rounds::Looped(4), rows: Rows::Eight, ..pairs },
+        HeavyShape { rounds: Rounds::Looped(11), product: Product::RowPairs, ..pairs },
+        HeavyShape { rounds: unrolled, workgroup_size: 64, ..shape },
+        HeavyShape { rounds: unrolled, theta: Theta::Two, rows: Rows::Eight, ..pairs },
+        HeavyShape { rows: Rows::All, workgroup_size: 256, ..pairs },
+        HeavyShape { product: Product::RowPairs, rows: Rows::Eight, ..shape },
+    ]
 }

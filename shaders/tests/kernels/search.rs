@@ -22,7 +22,7 @@ fn candidates(
     let lanes = kernel.lanes();
     let mut found = BTreeSet::new();
     for start in (0..count).step_by(step as usize) {
-        let results = kernel.run(job, first + start, step.min(count - start));
+        let results = kernel.run(job, u64::from(first + start), step.min(count - start));
         assert!(!results.overflowed(), "{} candidates in {step} nonces", results.count());
         for hit in results.hits() {
             let (index, lane) = (hit / lanes, hit % lanes);

@@ -8,7 +8,7 @@
 use rminer_algos::sha256d::INITIAL;
 
 use super::search::rounds;
-use crate::generator::{Evaluator, Frame, OperationCounts, Program, Style, Value, cuda_text, wgsl_text};
+use crate::generator::{Evaluator, Frame, Language, OperationCounts, Program, Style, Value, straight_text};
 
 /// Rounds that are left when the end of one target is undone.
 const ROUNDS: usize = 57;
@@ -37,8 +37,8 @@ pub fn calibration(workgroup_size: u32) -> Calibration {
     job_words.resize(job_words.len().next_multiple_of(4), 0);
     let (style, frame) = (Style::default(), Frame { workgroup_size, nonces_per_invocation: 1 });
     Calibration {
-        wgsl: wgsl_text(&program, style, frame),
-        cuda: cuda_text(&program, style, frame),
+        wgsl: straight_text(&program, style, frame, Language::Wgsl),
+        cuda: straight_text(&program, style, frame, Language::Cuda),
         job_words,
         counts: program.operation_counts(),
     }
@@ -53,7 +53,7 @@ fn program() -> Program {
 /// The first word of the state after the last round; the first word of the message is the nonce.
 fn evaluate(evaluator: &mut Evaluator) -> Value {
     let mut block = [Value::Literal(0); 16];
-    block[0] = evaluator.nonce();
+    block[0] = evaluator.input(0);
     for (word, text) in block[1..4].iter_mut().zip([0x1111_1111, 0x2222_2222, 0x3333_3333]) {
         *word = evaluator.job(text);
     }
@@ -93,7 +93,7 @@ mod tests {
                 (h, g, f, e) = (g, f, e, d.wrapping_add(first));
                 (d, c, b, a) = (c, b, a, first.wrapping_add(second));
             }
-            assert_eq!(program().run(nonce, job), [a]);
+            assert_eq!(program().run(&[nonce], job), [a]);
         }
         let OperationCounts { shifts, logic, additions_of_three, .. } = calibration.counts;
         assert!((1_000..1_100).contains(&(shifts + logic + additions_of_three)), "{:?}", calibration.counts);

@@ -9,7 +9,7 @@ use rminer_algos::{HEADER_BYTES, Target, Work, registry, sha256d};
 
 use super::{UnsuitableWork, Variant};
 use crate::generator::{
-    Evaluator, Frame, OperationCounts, Program, Rotate, Style, Sums, cuda_text, wgsl_text,
+    Evaluator, Frame, Language, OperationCounts, Program, Rotate, Style, Sums, straight_text,
 };
 
 /// Name of the readable kernel that all others must equal.
@@ -80,7 +80,7 @@ impl Shape {
     pub fn variant(self) -> Variant {
         let program = self.program();
         let multiply = self.sums == Sums::MultiplyAdd;
-        let words = program.slot_count() + usize::from(multiply);
+        let words = program.job_word_count() + usize::from(multiply);
         Variant {
             name: self.name(),
             algorithm: registry::SHA256D.name,
@@ -90,7 +90,9 @@ impl Shape {
             // A kernel has some hundred words at most.
             job_vec4s: u32::try_from(words.div_ceil(4)).unwrap_or(u32::MAX),
             generated: true,
-            text: wgsl_text(&program, self.style(), self.frame()),
+            needs_int64: self.rotate == Rotate::Wide,
+            text: straight_text(&program, self.style(), self.frame(), Language::Wgsl),
+            check,
             fill: Arc::new(move |work, target, version| {
                 let headers: Vec<_> =
                     (0..self.lanes).map(|lane| header_words(work, version + lane)).collect();
@@ -98,14 +100,14 @@ impl Shape {
                 search::last_words(&mut evaluator, &headers, last_word_mask(target));
                 let mut words = program.job_words(&evaluator);
                 words.extend(multiply.then_some(1));
-                words
+                Ok(words)
             }),
         }
     }
 
     /// The same kernel in CUDA C; the job's words are the variant's.
     pub fn cuda(&self) -> String {
-        cuda_text(&self.program(), self.style(), self.frame())
+        straight_text(&self.program(), self.style(), self.frame(), Language::Cuda)
     }
 
     /// Operations for one nonce under all lanes.
@@ -129,7 +131,7 @@ impl Shape {
 }
 
 /// Headers of 80 bytes whose last four are the nonce.
-pub(super) fn check(work: &Work) -> Result<(), UnsuitableWork> {
+fn check(work: &Work) -> Result<(), UnsuitableWork> {
     let (bytes, nonce) = (work.blob().len(), work.nonce_field());
     if bytes == HEADER_BYTES && nonce.offset == 76 && nonce.len == 4 {
         return Ok(());
@@ -152,7 +154,9 @@ fn reference() -> Variant {
         nonces_per_invocation: 1,
         job_vec4s: 3,
         generated: false,
+        needs_int64: false,
         text: include_str!("../../../wgsl/sha256d.wgsl").to_owned(),
+        check,
         fill: Arc::new(|work, target, version| {
             let header = header_words(work, version);
             let mut block = [0; 64];
@@ -164,7 +168,7 @@ fn reference() -> Variant {
             let mut words = midstate.to_vec();
             words.extend(&header[16..19]);
             words.push(last_word_mask(target));
-            words
+            Ok(words)
         }),
     }
 }
@@ -243,7 +247,7 @@ mod tests {
                 let mut evaluator = Evaluator::for_job();
                 search::last_words(&mut evaluator, &headers, u32::MAX);
                 let nonce = u32::from_le_bytes(blob[76..].try_into().unwrap());
-                let results = program.run(nonce, &program.job_words(&evaluator));
+                let results = program.run(&[nonce], &program.job_words(&evaluator));
                 for (header, result) in headers.iter().zip(results) {
                     blob[..4].copy_from_slice(&header[0].to_be_bytes());
                     let hash =
@@ -263,8 +267,8 @@ mod tests {
             let outputs = search::last_words(&mut evaluator, &[header, header], mask);
             let program = Program::new(evaluator, &outputs);
             [
-                wgsl_text(&program, shape.style(), shape.frame()),
-                cuda_text(&program, shape.style(), shape.frame()),
+                straight_text(&program, shape.style(), shape.frame(), Language::Wgsl),
+                straight_text(&program, shape.style(), shape.frame(), Language::Cuda),
             ]
         };
         let first = texts([0; 20], 0);
@@ -292,7 +296,7 @@ mod tests {
         ]) {
             let counts = shape.operation_counts();
             let found = (counts.shifts, counts.logic, counts.additions, counts.additions_of_three);
-            println!("{}: {found:?}, {} words", shape.name(), shape.program().slot_count());
+            println!("{}: {found:?}, {} words", shape.name(), shape.program().job_word_count());
             assert!(
                 found.0 <= most.0 && found.1 <= most.1 && found.2 <= most.2 && found.3 <= most.3,
                 "{}: {found:?}, known are {most:?}",

@@ -25,7 +25,7 @@ pub(super) fn last_words(evaluator: &mut Evaluator, headers: &[[u32; 20]], mask:
         *word = evaluator.job(headers.first().map_or(0, |header| header[16 + i]));
     }
     // The nonce is counted as the number that it is; SHA-256 reads its bytes the other way round.
-    let nonce = evaluator.nonce();
+    let nonce = evaluator.input(0);
     words[3] = evaluator.swap_bytes(nonce);
     let digests = compress(evaluator, &midstates, padded(&words, 640));
     let mut last_words = Vec::with_capacity(headers.len());
