@@ -94,6 +94,8 @@ pub enum Fault {
     /// `set_extranonce` or `set_extranonce(first, second)`, deed of a Bitcoin pool: another extranonce1, and the
     /// widths in bytes of both, for the last job again. A Kaspa pool has only the first.
     SetExtranonce(Option<(usize, usize)>),
+    /// `absurd_sizes`, deed of a Bitcoin pool: extranonces of 4 GiB and of 5,000 bytes.
+    AbsurdSizes,
     /// `set_version_mask(hex)`, deed of a Bitcoin pool.
     SetVersionMask(u32),
     /// `questions`, deed of a Bitcoin pool: asks for version and life, with ids of several kinds.
@@ -149,6 +151,7 @@ impl Fault {
             Self::ZeroTarget,
             Self::SetExtranonce(None),
             Self::SetExtranonce(Some((8, 4))),
+            Self::AbsurdSizes,
             Self::SetVersionMask(0x1FFF_E000),
             Self::Questions,
             Self::Redirect(None),
@@ -180,6 +183,7 @@ impl Fault {
                 | Self::MalformedNotify(_)
                 | Self::MalformedTemplate(_)
                 | Self::SetExtranonce(_)
+                | Self::AbsurdSizes
                 | Self::SetVersionMask(_)
                 | Self::Questions
                 | Self::Redirect(_)
@@ -320,6 +324,7 @@ impl FromStr for Fault {
                 }
                 Self::SetExtranonce(Some((first, second)))
             }
+            ("absurd_sizes", []) => Self::AbsurdSizes,
             ("set_version_mask", [mask]) => Self::SetVersionMask(
                 u32::from_str_radix(mask, 16).map_err(|_| error("the mask is no hex of eight digits"))?,
             ),
@@ -387,6 +392,7 @@ impl fmt::Display for Fault {
             Self::MalformedTemplate(kind) => write!(f, "malformed_template({kind})"),
             Self::SetExtranonce(None) => f.write_str("set_extranonce"),
             Self::SetExtranonce(Some((first, second))) => write!(f, "set_extranonce({first}, {second})"),
+            Self::AbsurdSizes => f.write_str("absurd_sizes"),
             Self::SetVersionMask(mask) => write!(f, "set_version_mask({mask:08x})"),
             Self::Questions => f.write_str("questions"),
             Self::Redirect(None) => f.write_str("redirect()"),

@@ -45,6 +45,19 @@ fn set_extranonce_counts_from_the_next_job_even_under_the_same_id() {
 }
 
 #[test]
+fn absurd_sizes_change_nothing() {
+    let (mut rig, mut peer) = rig_and_peer();
+    let before = peer.extranonce1.clone();
+    rig.fault("absurd_sizes");
+    let id = peer.id;
+    let lines = rig.take(id);
+    assert_eq!((&lines[0]["params"][1], &lines[1]["params"][1]), (&json!(4_294_967_295u32), &json!(4)));
+    assert_eq!(lines[1]["params"][0].as_str().unwrap().len(), 10_000);
+    assert_eq!(peer.extranonce1, before);
+    assert!(is_true(&rig.dig(&mut peer, 0)));
+}
+
+#[test]
 fn a_version_mask_counts_at_once() {
     let (mut rig, mut peer) = rig_and_peer();
     let wide = peer.find_with(Share { version_bits: Some(0x1000_0000), ..peer.find(0) }, true);

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use support::bitcoin::*;
 use support::{MS, Rig, SECOND};
 
-/// Profiles at which nobody can mine, or not with the first thing that miners say.
-const CLOSED_DOORS: [&str; 2] = ["login-refused", "configure-closes"];
+/// Profiles at which nobody can mine, or not with the first thing that miners say, or not in the first job.
+const CLOSED_DOORS: [&str; 4] = ["login-refused", "configure-closes", "no-job", "late-difficulty"];
 
 #[test]
 fn a_correct_miner_mines_at_every_open_pool() {
@@ -332,6 +332,54 @@ fn jobs_in_odd_forms() {
         let peer = rig.mining_peer();
         assert_eq!(peer.extranonce2_bytes, bytes);
     }
+}
+
+#[test]
+fn what_is_late_or_never_comes() {
+    let mut rig = Rig::bitcoin_named("no-job");
+    let mut peer = rig.mining_peer();
+    assert!(is_true(&peer.reply(3)), "the login is taken");
+    rig.fault("new_block");
+    rig.listen(&mut peer);
+    assert_eq!(peer.methods(), [""; 0]);
+
+    let mut rig = Rig::bitcoin_named("late-difficulty");
+    let mut peer = rig.mining_peer();
+    assert_eq!(peer.methods(), ["mining.notify"]);
+    // Good for the difficulty that the pool has in mind, and not for the one that miners assume.
+    peer.difficulty = HASHES as f64 / 4_294_967_296.0;
+    let easy = peer.find(0);
+    assert_eq!(rig.offer(&mut peer, &easy)["error"][0], 23);
+    rig.fault("new_job");
+    rig.listen(&mut peer);
+    assert_eq!(peer.methods(), ["mining.notify", "mining.set_difficulty", "mining.notify"]);
+    assert!(is_true(&rig.dig(&mut peer, 0)));
+}
+
+#[test]
+fn extranonces_around_the_subscription() {
+    let mut rig = Rig::bitcoin_named("restless-extranonce");
+    let mut peer = rig.mining_peer();
+    let told = |line: &Value| {
+        line["params"][0].as_str().filter(|_| line["method"] == "mining.set_extranonce").map(str::to_owned)
+    };
+    let reply = peer.lines.iter().position(|line| line["id"] == 2 && line["result"].is_array()).unwrap();
+    let (before, behind) = (told(&peer.lines[reply - 1]).unwrap(), told(&peer.lines[reply + 1]).unwrap());
+    let replied = peer.lines[reply]["result"][1].as_str().unwrap().to_owned();
+    assert!(before != replied && behind != replied && before != behind, "{:?}", peer.lines);
+    assert!(is_true(&rig.dig(&mut peer, 0)), "the last one counts");
+    // The two others do not.
+    for other in [&before, &replied] {
+        peer.extranonce1 = rminer_algos::decode_hex(other).unwrap();
+        assert_eq!(rig.dig(&mut peer, 100_000)["error"][0], 23);
+    }
+
+    let mut rig = Rig::bitcoin_named("same-work");
+    let mut first = rig.mining_peer();
+    let mut second = rig.mining_peer();
+    assert_eq!((&first.extranonce1, &first.job), (&second.extranonce1, &second.job));
+    assert!(is_true(&rig.dig(&mut first, 0)));
+    assert_eq!(rig.dig(&mut second, 0)["error"][0], 22, "a duplicate");
 }
 
 #[test]

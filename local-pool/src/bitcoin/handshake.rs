@@ -152,6 +152,7 @@ impl Bitcoin {
             size = seat.extranonce2_bytes.to_string().into();
         }
         let result = json!([subscriptions, encode_hex(&seat.extranonce1), size]);
+        let widths = (seat.extranonce1.len(), seat.extranonce2_bytes);
         if let Some(session) = desk.sessions.get_mut(&id) {
             let agent = params.first().and_then(|agent| text(agent));
             session.stats.agent = agent.map(|agent| agent.chars().take(MAX_AGENT_CHARS).collect());
@@ -159,7 +160,13 @@ impl Bitcoin {
         if self.profile.first_job == FirstJob::BeforeSubscribeReply {
             self.begin(desk, now, id);
         }
+        if self.profile.restless_extranonce {
+            self.change_extranonce(desk, now, id, widths.0, widths.1);
+        }
         desk.reply(now, id, Reply::ok(&request.id, result));
+        if self.profile.restless_extranonce {
+            self.change_extranonce(desk, now, id, widths.0, widths.1);
+        }
         if self.profile.early_version_mask {
             let mask = json!([format!("{:08x}", self.version_mask)]);
             self.message(desk, now, id, "mining.set_version_mask", &mask.to_string());

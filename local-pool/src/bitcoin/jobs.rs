@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::chain::Content;
 use super::target::Stamp;
-use super::{Bitcoin, MAX_SPOILED, MalformedNotify, SeatJob, TELLING_BYTES};
+use super::{Bitcoin, MAX_SPOILED, MalformedNotify, SeatJob, TELLING_BYTES, hashes};
 use crate::SessionId;
 use crate::core::Desk;
 
@@ -16,6 +16,9 @@ impl Bitcoin {
     /// Sends the session's difficulty if it was told another one.
     pub(super) fn tell_difficulty(&mut self, desk: &mut Desk, now: Instant, id: SessionId) {
         let (Some(seat), Some(session)) = (self.seats.get_mut(&id), desk.sessions.get(&id)) else { return };
+        if self.profile.late_difficulty && seat.issued.is_none() {
+            return;
+        }
         let hashes = session.vardiff.difficulty();
         if seat.told.replace(hashes) == Some(hashes) {
             return;
@@ -69,7 +72,7 @@ impl Bitcoin {
         job_id: Option<String>,
     ) {
         self.tell_difficulty(desk, now, id);
-        let Some(params) = self.issue(desk, id, content, job_id) else { return };
+        let Some(params) = self.issue(id, content, job_id) else { return };
         let spoiler = self.seats.get_mut(&id).and_then(|seat| seat.spoiler.take());
         let params = match spoiler {
             Some(kind) => self.spoil(id, kind, params),
@@ -92,7 +95,7 @@ impl Bitcoin {
         kind: MalformedNotify,
     ) {
         let content = self.chain.sibling(now);
-        if let Some(params) = self.issue(desk, id, content, None) {
+        if let Some(params) = self.issue(id, content, None) {
             let params = self.spoil(id, kind, params);
             self.notify_job(desk, now, id, &params);
         }
@@ -115,12 +118,11 @@ impl Bitcoin {
     /// Makes a job for one session; its params.
     pub(super) fn issue(
         &mut self,
-        desk: &Desk,
         id: SessionId,
         content: Arc<Content>,
         job_id: Option<String>,
     ) -> Option<Vec<Value>> {
-        let (seat, session) = (self.seats.get_mut(&id)?, desk.sessions.get(&id)?);
+        let seat = self.seats.get_mut(&id)?;
         let tag = (self.profile.extranonce1_bytes < TELLING_BYTES).then_some(seat.tag);
         let extranonce_bytes = seat.extranonce1.len() + seat.extranonce2_bytes;
         let coinbase1: Arc<[u8]> = content.coinbase1(tag, extranonce_bytes).into();
@@ -154,7 +156,8 @@ impl Bitcoin {
             coinbase1,
             extranonce1: seat.extranonce1.clone(),
             extranonce2_bytes: seat.extranonce2_bytes,
-            stamp: Stamp::new(session.vardiff.difficulty(), self.profile.spelling),
+            // What a miner assumes that was told none.
+            stamp: Stamp::new(seat.told.unwrap_or_else(|| hashes(1.0)), self.profile.spelling),
             mask: seat.asked_mask.unwrap_or(0) & self.version_mask,
             params: params.clone().into(),
             content,

@@ -133,7 +133,9 @@ impl Bitcoin {
     /// An extranonce1 that no other session has, as far as its width allows.
     fn new_extranonce1(&mut self, bytes: usize) -> Vec<u8> {
         let number = self.next_extranonce1.to_be_bytes();
-        self.next_extranonce1 = self.next_extranonce1.wrapping_add(1);
+        if !self.profile.one_extranonce1 {
+            self.next_extranonce1 = self.next_extranonce1.wrapping_add(1);
+        }
         let low = &number[number.len().saturating_sub(bytes)..];
         let mut extranonce = vec![0xA5; bytes.saturating_sub(number.len())];
         extranonce.extend_from_slice(low);
@@ -220,8 +222,8 @@ impl Dialect for Bitcoin {
         self.message(desk, now, id, method, &params.to_string());
     }
 
-    fn job_line(&mut self, desk: &mut Desk, id: SessionId) -> Option<String> {
-        let params = self.issue(desk, id, Arc::clone(&self.template), None)?;
+    fn job_line(&mut self, _desk: &mut Desk, id: SessionId) -> Option<String> {
+        let params = self.issue(id, Arc::clone(&self.template), None)?;
         Some(self.line(self.job_method(), &Value::from(params).to_string()))
     }
 
@@ -261,6 +263,11 @@ impl Dialect for Bitcoin {
                     sizes.unwrap_or((self.profile.extranonce1_bytes, self.profile.extranonce2_bytes));
                 self.change_extranonce(desk, now, id, first, second);
                 self.send_content(desk, now, id, Arc::clone(&self.template), None);
+            }
+            Fault::AbsurdSizes => {
+                for params in [json!(["", u32::MAX]), json!(["aa".repeat(5000), 4])] {
+                    self.message(desk, now, id, "mining.set_extranonce", &params.to_string());
+                }
             }
             Fault::SetVersionMask(mask) => {
                 self.version_mask = *mask;

@@ -31,6 +31,8 @@ pub enum FirstJob {
     AfterSubscribe,
     /// Behind the reply to authorize.
     AfterAuthorize,
+    /// Never, nor any other.
+    Never,
 }
 
 /// How submitted version bits make the header's version.
@@ -100,12 +102,18 @@ pub struct Profile {
     pub authorize_reply_last: bool,
     /// When the first job comes.
     pub first_job: FirstJob,
+    /// No difficulty is told before the second job, or a change: until then it is 1.
+    pub late_difficulty: bool,
     /// Look of the subscriptions.
     pub subscriptions: Subscriptions,
     /// A session id in subscribe brings back the lost session's extranonce1 and jobs.
     pub resume: bool,
     /// Extranonce1 of the first session; drawn when absent. The next session has the next one.
     pub first_extranonce1: Option<u64>,
+    /// All sessions have the same extranonce1, so that they get the same work.
+    pub one_extranonce1: bool,
+    /// Another extranonce is told in front of the reply to subscribe, which replaces it, and a third one behind it.
+    pub restless_extranonce: bool,
     /// Width of extranonce1.
     pub extranonce1_bytes: usize,
     /// Width of extranonce2.
@@ -181,9 +189,12 @@ impl Default for Profile {
             authorize: Reaction::Grant,
             authorize_reply_last: false,
             first_job: FirstJob::AfterAuthorize,
+            late_difficulty: false,
             subscriptions: Subscriptions::Pairs,
             resume: false,
             first_extranonce1: None,
+            one_extranonce1: false,
+            restless_extranonce: false,
             extranonce1_bytes: 4,
             extranonce2_bytes: 8,
             extranonce_jobs: None,
@@ -337,6 +348,11 @@ fn odd() -> Vec<Profile> {
             first_job: FirstJob::BeforeSubscribeReply,
             ..named("early-job", "the first job comes before the reply to subscribe")
         },
+        Profile { first_job: FirstJob::Never, ..named("no-job", "takes the login and never sends a job") },
+        Profile {
+            late_difficulty: true,
+            ..named("late-difficulty", "names no difficulty before the second job")
+        },
         Profile { authorize: Reaction::Silence, ..named("silent-authorize", "never answers authorize") },
         Profile { authorize: Reaction::Refuse, ..named("login-refused", "does not like anybody") },
         Profile { job_ids: JobIds::Number, ..named("numeric-job-ids", "job ids are JSON numbers") },
@@ -353,6 +369,15 @@ fn odd() -> Vec<Profile> {
         Profile { extranonce2_bytes: 0, ..named("extranonce2-0", "no extranonce2 at all") },
         Profile { extranonce2_bytes: 1, ..named("extranonce2-1", "one byte of extranonce2") },
         Profile { extranonce2_bytes: 16, ..named("extranonce2-16", "sixteen bytes of extranonce2") },
+        Profile {
+            one_extranonce1: true,
+            extranonce2_bytes: 0,
+            ..named("same-work", "every session gets the same work, and no extranonce2")
+        },
+        Profile {
+            restless_extranonce: true,
+            ..named("restless-extranonce", "changes the extranonce around the reply to subscribe")
+        },
         Profile { coinbase_padding: 200 * 1024, ..named("huge-coinbase", "coinbases of 200 KiB") },
         Profile { coinbase_padding: 2, ..named("odd-coinbase", "coinbases of an odd number of bytes") },
         Profile { branch_hashes: 0, ..named("no-branch", "blocks without transactions") },
