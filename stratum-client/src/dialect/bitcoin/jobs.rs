@@ -24,7 +24,8 @@ impl Bitcoin {
     ) -> Result<(), ProtocolError> {
         let notify = Notify::read(params, self.config.algorithm)?;
         let changed = self.next_extranonce.is_some() || self.next_target != self.target;
-        if !changed && !notify.clean && self.newest.as_ref() == Some(&notify) && !self.jobs.is_empty() {
+        // A repetition changes nothing, whatever it says: what it would discard is the same work.
+        if !changed && self.newest.as_ref() == Some(&notify) && !self.jobs.is_empty() {
             return Ok(());
         }
         // Another block before it makes older work worthless, whatever the flag says.

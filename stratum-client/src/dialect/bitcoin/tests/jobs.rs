@@ -167,8 +167,12 @@ fn repeated_jobs() {
     other[7] = value!("4966bc62");
     assert_ne!(peer.job(&notify_of(&other)).template.key(), first.template.key());
     // Said to be clean, it is taken at its word.
-    assert_eq!(peer.job(&notify("1", true)).supersede, Supersede::Discard);
-    assert_eq!(peer.job(&notify("1", true)).supersede, Supersede::Discard);
+    let clean = peer.job(&notify("1", true));
+    assert_eq!(clean.supersede, Supersede::Discard);
+    // Again it is no news, and shares that are on their way stay good.
+    peer.silent(&notify("1", true));
+    let out = peer.submitted(&clean, 0, 1, [0; 32]);
+    assert!(matches!(&out[..], [Out::Line(_)]), "{out:?}");
 }
 
 #[test]
