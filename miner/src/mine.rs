@@ -55,11 +55,12 @@ pub fn mine(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
     let failed = |error: io::Error| (Problem::error("system", error.to_string()), Exit::Failed);
     let log_file = open_log(settings)?;
     let (kind, log_format, verbose) = (settings.ui, settings.log.format, settings.log.verbosity > 0);
+    let family = settings.algorithm.family;
     let mut viewer = Viewer::start(move || {
-        let mut screens = vec![screen(kind, Box::new(io::stdout()), names.clone(), verbose)];
+        let mut screens = vec![screen(kind, Box::new(io::stdout()), family, names.clone(), verbose)];
         if let Some(file) = log_file {
             let kind = if log_format == LogFormat::Json { UiKind::Json } else { UiKind::Lines };
-            screens.push(screen(kind, Box::new(file), names, verbose));
+            screens.push(screen(kind, Box::new(file), family, names, verbose));
         }
         screens
     })

@@ -2,24 +2,54 @@
 
 use std::io::{self, Write};
 
+use rminer_algos::registry::Family;
 use rminer_stratum::supervisor::PoolEvent;
 use rminer_stratum::{Counts, Settled, Verdict};
 use serde_json::{Value, json};
 
 use super::Screen;
+use super::other_time::OtherTime;
 use crate::clock::unix_seconds;
 use crate::devices::{Notice, RandomxMemory};
 use crate::engine::{CrewEvent, Happening, Rates, Snapshot};
+use crate::problem::Problem;
 
 /// Writes JSON lines.
 pub(super) struct Json {
     out: Box<dyn Write>,
+    family: Family,
     pools: Vec<String>,
+    other_time: OtherTime,
 }
 
 impl Json {
-    pub(super) fn new(out: Box<dyn Write>, pools: Vec<String>) -> Self {
-        Self { out, pools }
+    pub(super) fn new(out: Box<dyn Write>, family: Family, pools: Vec<String>) -> Self {
+        Self { out, family, pools, other_time: OtherTime::default() }
+    }
+
+    fn problem(&mut self, problem: &Problem) -> io::Result<()> {
+        self.write("warning", problem_fields(problem))
+    }
+
+    /// Adds a difficulty twice: as the pools count it, and in expected hashes.
+    fn add_difficulty(&self, fields: &mut Value, name: &str, hashes: Option<f64>) {
+        fields[name] = hashes.map(|hashes| self.family.pool_difficulty(hashes)).into();
+        fields[format!("{name}_hashes")] = hashes.into();
+    }
+
+    fn share(&self, settled: &Settled, device: &str) -> Value {
+        let mut fields = share(settled, device);
+        self.add_difficulty(&mut fields, "difficulty", Some(settled.row.difficulty));
+        self.add_difficulty(&mut fields, "hash_difficulty", Some(settled.row.hash_difficulty));
+        fields
+    }
+
+    fn snapshot(&self, snapshot: &Snapshot) -> Value {
+        let mut fields = snapshot_fields(snapshot);
+        self.add_difficulty(&mut fields, "difficulty", snapshot.difficulty);
+        let best = snapshot.shares.best_difficulty;
+        self.add_difficulty(&mut fields["shares"], "best_difficulty", Some(best));
+        fields
     }
 
     fn write(&mut self, event: &str, mut fields: Value) -> io::Result<()> {
@@ -45,13 +75,17 @@ impl Screen for Json {
             Happening::Path(pool, path) => {
                 self.write("pool", json!({ "pool": pool + 1, "state": "path", "text": path }))
             }
-            Happening::Job(job) => self.write(
-                "job",
-                json!({ "pool": job.pool + 1, "height": job.height, "difficulty": job.target.difficulty() }),
-            ),
+            Happening::Job(job) => {
+                if let Some(problem) = self.other_time.of(job) {
+                    self.problem(&problem)?;
+                }
+                let mut fields = json!({ "pool": job.pool + 1, "height": job.height });
+                self.add_difficulty(&mut fields, "difficulty", Some(job.target.difficulty()));
+                self.write("job", fields)
+            }
             Happening::NoJob => self.write("no-job", json!({})),
             Happening::Exhausted => self.write("exhausted", json!({})),
-            Happening::Share(settled, device) => self.write("share", share(settled, device)),
+            Happening::Share(settled, device) => self.write("share", self.share(settled, device)),
             Happening::Excess(pool, device, count) => self.write(
                 "excess-hits",
                 json!({ "device": device, "pool": pool + 1, "verdict": "not-sent", "kind": "throttled", "count": count }),
@@ -80,36 +114,30 @@ impl Screen for Json {
                     "threads": ready.threads,
                 }),
             ),
-            Happening::Device(Notice::Warning(problem)) => self.write(
-                "warning",
-                json!({ "code": problem.code, "text": problem.summary, "facts": problem.facts, "help": problem.help }),
-            ),
+            Happening::Device(Notice::Warning(problem)) => self.problem(problem),
             Happening::RareShares(rare) => {
-                let problem = super::lines::rare_shares(rare);
-                self.write(
-                    "warning",
-                    json!({
-                        "code": problem.code,
-                        "text": problem.summary,
-                        "facts": problem.facts,
-                        "help": problem.help,
-                        "expected_s": rare.expected.as_secs_f64(),
-                        "difficulty": rare.difficulty,
-                        "hashrate_hs": rare.rate_hs,
-                    }),
-                )
+                let problem = super::lines::rare_shares(self.family, rare);
+                let mut fields = problem_fields(&problem);
+                fields["expected_s"] = rare.expected.as_secs_f64().into();
+                fields["hashrate_hs"] = rare.rate_hs.into();
+                self.add_difficulty(&mut fields, "difficulty", Some(rare.difficulty));
+                self.write("warning", fields)
             }
             Happening::Mismatch(text) => self.write("warning", json!({ "code": "check", "text": text })),
         }
     }
 
     fn rates(&mut self, snapshot: &Snapshot) -> io::Result<()> {
-        self.write("rates", snapshot_fields(snapshot))
+        self.write("rates", self.snapshot(snapshot))
     }
 
     fn summary(&mut self, snapshot: &Snapshot) -> io::Result<()> {
-        self.write("summary", snapshot_fields(snapshot))
+        self.write("summary", self.snapshot(snapshot))
     }
+}
+
+fn problem_fields(problem: &Problem) -> Value {
+    json!({ "code": problem.code, "text": problem.summary, "facts": problem.facts, "help": problem.help })
 }
 
 fn pool_state(what: &PoolEvent) -> (&'static str, Option<String>) {
@@ -139,8 +167,6 @@ fn share(settled: &Settled, device: &str) -> Value {
         "verdict": verdict,
         "kind": kind,
         "text": text,
-        "difficulty": settled.row.difficulty,
-        "hash_difficulty": settled.row.hash_difficulty,
         "block": settled.row.block,
         "answer_ms": settled.answer.map(|answer| answer.as_secs_f64() * 1000.0),
         "late": settled.corrects.is_some(),
@@ -174,7 +200,6 @@ fn snapshot_fields(snapshot: &Snapshot) -> Value {
         "shares": counts(&snapshot.shares),
         "pending": snapshot.pending,
         "pool": snapshot.pool.map(|pool| pool + 1),
-        "difficulty": snapshot.difficulty,
         "height": snapshot.height,
         "devices": devices,
     })
@@ -194,6 +219,5 @@ fn counts(counts: &Counts) -> Value {
         "no_reply": counts.no_reply,
         "lost": counts.lost,
         "not_sent": by_name(counts.not_sent.iter().map(|(why, number)| (why.to_string(), *number)).collect()),
-        "best_difficulty": counts.best_difficulty,
     })
 }

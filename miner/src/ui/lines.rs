@@ -2,10 +2,12 @@
 
 use std::io::{self, Write};
 
+use rminer_algos::registry::Family;
 use rminer_stratum::supervisor::PoolEvent;
 use rminer_stratum::{NotSent, Settled, Verdict};
 
 use super::Screen;
+use super::other_time::OtherTime;
 use super::units::{count, duration, hashrate, percent};
 use crate::clock::local_time;
 use crate::devices::{DatasetReady, DeviceError, Notice, RandomxMemory};
@@ -26,19 +28,36 @@ pub(super) enum Detail {
 /// Writes lines.
 pub(super) struct Lines {
     out: Box<dyn Write>,
+    family: Family,
     pools: Vec<String>,
     detail: Detail,
     accepted: u64,
     last_job: Option<(usize, Option<u64>, u64)>,
     last_percent: u8,
+    other_time: OtherTime,
     /// What was last said of each pool, so that a dead one does not fill the log.
     last_failure: Vec<Option<String>>,
 }
 
 impl Lines {
-    pub(super) fn new(out: Box<dyn Write>, pools: Vec<String>, detail: Detail) -> Self {
+    pub(super) fn new(out: Box<dyn Write>, family: Family, pools: Vec<String>, detail: Detail) -> Self {
         let last_failure = vec![None; pools.len()];
-        Self { out, pools, detail, accepted: 0, last_job: None, last_percent: 0, last_failure }
+        Self {
+            out,
+            family,
+            pools,
+            detail,
+            accepted: 0,
+            last_job: None,
+            last_percent: 0,
+            other_time: OtherTime::default(),
+            last_failure,
+        }
+    }
+
+    /// A difficulty as the pools count it, from expected hashes.
+    fn difficulty(&self, hashes: f64) -> String {
+        count(self.family.pool_difficulty(hashes))
     }
 
     fn line(&mut self, topic: &str, text: &str) -> io::Result<()> {
@@ -94,7 +113,8 @@ impl Lines {
 
     fn share(&mut self, settled: &Settled, device: &str) -> io::Result<()> {
         let row = &settled.row;
-        let found = format!("found {} of {}", count(row.hash_difficulty), count(row.difficulty));
+        let (hash, wanted) = (self.difficulty(row.hash_difficulty), self.difficulty(row.difficulty));
+        let found = format!("found {hash} of {wanted}");
         let answer = settled.answer.map(|answer| format!("  {}", duration(answer))).unwrap_or_default();
         let text = match &settled.verdict {
             Verdict::Accepted => {
@@ -165,7 +185,7 @@ impl Lines {
 }
 
 /// So that nobody waits for what cannot come.
-pub(super) fn rare_shares(rare: &RareShares) -> Problem {
+pub(super) fn rare_shares(family: Family, rare: &RareShares) -> Problem {
     let (what, help) = if rare.solo {
         ("block", "a pool pays for far easier shares")
     } else {
@@ -175,7 +195,11 @@ pub(super) fn rare_shares(rare: &RareShares) -> Problem {
         )
     };
     Problem::warning("rare-shares", format!("a {what} is expected every {}", duration(rare.expected)))
-        .fact(format!("difficulty {} at {}", count(rare.difficulty), hashrate(Some(rare.rate_hs))))
+        .fact(format!(
+            "difficulty {} at {}",
+            count(family.pool_difficulty(rare.difficulty)),
+            hashrate(Some(rare.rate_hs))
+        ))
         .help(help)
 }
 
@@ -200,6 +224,9 @@ impl Screen for Lines {
                 self.line(&format!("pool {}", pool + 1), &format!("connected {path}"))
             }
             Happening::Job(job) => {
+                if let Some(problem) = self.other_time.of(job) {
+                    self.problem(&problem)?;
+                }
                 let difficulty = job.target.difficulty();
                 // A refreshed template is no news; a new height, difficulty or pool is.
                 let news = (job.pool, job.height, difficulty.to_bits());
@@ -207,7 +234,8 @@ impl Screen for Lines {
                     return Ok(());
                 }
                 let height = job.height.map(|height| format!(" height {height},")).unwrap_or_default();
-                self.line("job", &format!("pool {}{height} difficulty {}", job.pool + 1, count(difficulty)))
+                let difficulty = self.difficulty(difficulty);
+                self.line("job", &format!("pool {}{height} difficulty {difficulty}", job.pool + 1))
             }
             Happening::NoJob => self.line("pause", "no pool has work; not hashing"),
             Happening::Share(settled, device) => self.share(settled, device),
@@ -218,7 +246,7 @@ impl Screen for Lines {
             Happening::Crew(event, device, worker) => self.crew(event, device, *worker),
             Happening::Device(notice) => self.notice(notice),
             Happening::Mismatch(text) => self.problem(&Problem::warning("check", text.clone())),
-            Happening::RareShares(rare) => self.problem(&rare_shares(rare)),
+            Happening::RareShares(rare) => self.problem(&rare_shares(self.family, rare)),
             Happening::Exhausted => {
                 self.line("pause", "all nonces of this job are used; waiting for the next")
             }
@@ -321,7 +349,7 @@ mod tests {
 
     fn shown(show: impl Fn(&mut Lines)) -> String {
         let memory = Memory::default();
-        show(&mut Lines::new(Box::new(memory.clone()), Vec::new(), Detail::News));
+        show(&mut Lines::new(Box::new(memory.clone()), Family::Bitcoin, Vec::new(), Detail::News));
         let bytes = memory.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
@@ -353,7 +381,8 @@ mod tests {
             RareShares { expected: Duration::from_secs(7500), difficulty: 7.5e12, rate_hs: 1e9, solo: false };
         let text = shown(|lines| lines.happening(&Happening::RareShares(rare)).unwrap());
         assert!(text.contains("warning[rare-shares]: a share is expected every 2 h 5 min"), "{text}");
-        assert!(text.contains("difficulty 7.50T at 1.00 GH/s"), "{text}");
+        // 2^32 hashes are a difficulty of 1 there.
+        assert!(text.contains("difficulty 1.75k at 1.00 GH/s"), "{text}");
         let solo = RareShares { expected: Duration::MAX, solo: true, ..rare };
         let text = shown(|lines| lines.happening(&Happening::RareShares(solo)).unwrap());
         assert!(text.contains("a block is expected every") && text.contains("years"), "{text}");

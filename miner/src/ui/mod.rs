@@ -2,10 +2,13 @@
 
 mod json;
 mod lines;
+mod other_time;
 mod units;
 mod viewer;
 
 use std::io;
+
+use rminer_algos::registry::Family;
 
 use crate::config::UiKind;
 use crate::engine::{Happening, Snapshot};
@@ -52,14 +55,20 @@ pub trait Screen {
     fn summary(&mut self, snapshot: &Snapshot) -> io::Result<()>;
 }
 
-/// The screen that the settings ask for, writing to `out`; `pools` are the pools' names in order. A verbose one
-/// leaves nothing out.
-pub fn screen(kind: UiKind, out: Box<dyn io::Write>, pools: Vec<String>, verbose: bool) -> Box<dyn Screen> {
+/// The screen that the settings ask for, writing to `out`; `pools` are the pools' names in order, and count
+/// difficulties as those of `family` do. A verbose one leaves nothing out.
+pub fn screen(
+    kind: UiKind,
+    out: Box<dyn io::Write>,
+    family: Family,
+    pools: Vec<String>,
+    verbose: bool,
+) -> Box<dyn Screen> {
     let detail = match kind {
-        UiKind::Json => return Box::new(json::Json::new(out, pools)),
+        UiKind::Json => return Box::new(json::Json::new(out, family, pools)),
         UiKind::Quiet => lines::Detail::Problems,
         UiKind::Lines if verbose => lines::Detail::All,
         UiKind::Lines => lines::Detail::News,
     };
-    Box::new(lines::Lines::new(out, pools, detail))
+    Box::new(lines::Lines::new(out, family, pools, detail))
 }

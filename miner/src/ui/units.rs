@@ -4,11 +4,12 @@ use std::time::Duration;
 
 const PREFIXES: [&str; 6] = ["", "k", "M", "G", "T", "P"];
 
-/// Three or four significant digits and a prefix: `128.0k`, `6.90M`, `412`.
+/// Three or four significant digits and a prefix: `128.0k`, `6.90M`, `412`, `0.000512`.
 pub fn count(value: f64) -> String {
     let (scaled, prefix) = scale(value);
     match (prefix, scaled) {
         ("", _) if value.fract() == 0.0 => format!("{value:.0}"),
+        ("", scaled) if scaled < 1.0 => fraction(scaled),
         (_, scaled) if scaled < 10.0 => format!("{scaled:.2}{prefix}"),
         (_, scaled) => format!("{scaled:.1}{prefix}"),
     }
@@ -42,6 +43,16 @@ pub fn percent(share: f64) -> String {
     if share < 0.1 { format!("{:.1} %", share * 100.0) } else { format!("{:.0} %", share * 100.0) }
 }
 
+/// Below one, as the difficulties of processors are at Bitcoin pools.
+fn fraction(value: f64) -> String {
+    const MOST_DIGITS: usize = 12;
+    let (mut digits, mut scaled) = (0, value);
+    while scaled < 99.95 && digits < MOST_DIGITS {
+        (digits, scaled) = (digits + 1, scaled * 10.0);
+    }
+    format!("{value:.digits$}")
+}
+
 fn scale(value: f64) -> (f64, &'static str) {
     let mut scaled = value;
     let mut prefix = 0;
@@ -63,7 +74,10 @@ mod tests {
         assert_eq!(count(128_001.0), "128.0k");
         assert_eq!(count(999_999.0), "1.00M");
         assert_eq!(count(412.6e9), "412.6G");
-        assert_eq!(count(0.5), "0.50");
+        assert_eq!(count(0.5), "0.500");
+        assert_eq!(count(0.000_512_3), "0.000512");
+        assert_eq!(count(0.999_96), "1.00");
+        assert_eq!(count(1e-30), "0.000000000000");
         assert_eq!(count(1e30), "1000000000000000.0P");
         assert_eq!(hashrate(Some(6900.0)), "6.90 kH/s");
         assert_eq!(hashrate(Some(0.0)), "0.00 H/s");
