@@ -196,7 +196,7 @@ pub enum Event {
 }
 
 /// A job as a dialect read it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct NewJob {
     /// Number of the job in this connection, from 1, rising.
     pub seq: u64,

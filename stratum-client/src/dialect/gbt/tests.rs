@@ -8,7 +8,7 @@ use rminer_algos::{Hash, decode_hex, encode_hex, registry};
 use super::template::Fault;
 use super::*;
 use crate::dialect::{HttpFailure, NewJob, Out};
-use crate::job::{Job, JobKey, Supersede};
+use crate::job::Supersede;
 use crate::ledger::Reject;
 
 mod templates;

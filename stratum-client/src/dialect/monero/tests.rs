@@ -4,10 +4,10 @@ use rminer_algos::registry::RANDOMX;
 use rminer_algos::{Hash, decode_hex_array};
 
 use super::*;
+use crate::dialect::Out;
 use crate::dialect::Redirect;
 use crate::dialect::wire::{MAX_PENDING, REMEMBERED};
-use crate::dialect::{NewJob, Out};
-use crate::job::{Job, JobKey, Supersede};
+use crate::job::{Job, Supersede};
 use crate::ledger::Reject;
 
 const BLOB: &str = "1010d8f58ad8064b635262e4208f958bcb7930708f7b1798dc6c1aeb06cdf970ced4c5d9908cbb00000000b78b217970cda1d954f3b487123a92345d3da9748cc4ff9fadbdfb887f75b75201";
@@ -90,24 +90,9 @@ impl Peer {
     }
 }
 
-fn job(new: NewJob) -> Job {
-    Job {
-        key: JobKey { session: 1, seq: new.seq },
-        pool: 0,
-        algorithm: new.algorithm,
-        template: new.template,
-        target: new.target,
-        block_target: None,
-        supersede: new.supersede,
-        height: new.height,
-        next_seed: new.next_seed,
-        received: Instant::now(),
-    }
-}
-
 fn only_job(mut out: Vec<Out>) -> Job {
     match out.pop() {
-        Some(Out::Event(Event::Job(new))) => job(new),
+        Some(Out::Event(Event::Job(new))) => new.into_job(1, 0, Instant::now()),
         other => panic!("{other:?}"),
     }
 }

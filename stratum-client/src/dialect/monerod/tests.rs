@@ -11,7 +11,7 @@ use super::*;
 use crate::dialect::candidates::MAX_WAITING;
 use crate::dialect::{Event, HttpFailure, NewJob, Out};
 use crate::envelope::Fields;
-use crate::job::{Job, JobKey, Supersede};
+use crate::job::Supersede;
 use crate::ledger::Reject;
 
 const EXTRA_NONCE: [u8; 8] = [0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77];

@@ -271,18 +271,7 @@ impl Run {
 
     fn claim(&mut self, id: u64, seq: u64, nonce: u64) {
         let new = self.jobs.iter().find(|job| job.seq == seq).unwrap();
-        let job = Arc::new(Job {
-            key: JobKey { session: 1, seq: new.seq },
-            pool: 0,
-            algorithm: new.algorithm,
-            template: new.template.clone(),
-            target: new.target,
-            block_target: new.block_target,
-            supersede: new.supersede,
-            height: new.height,
-            next_seed: new.next_seed,
-            received: self.now,
-        });
+        let job = Arc::new(new.clone().into_job(1, 0, self.now));
         let share = Share { job, roll: 0, nonce, hash: Hash([0; 32]), device: 0, found: self.now };
         let mut out = Outbox::default();
         self.dialect.submit(self.now, ShareId(id), &share, &mut out);

@@ -219,8 +219,9 @@ impl Run {
 
     fn hit_on(&mut self, id: u64, seq: u64) {
         let mut out = Outbox::default();
+        let new = self.jobs.iter().find(|job| job.seq == seq).unwrap();
         let share = Share {
-            job: Arc::new(job_of(self.jobs.iter().find(|job| job.seq == seq).unwrap(), self.now)),
+            job: Arc::new(new.clone().into_job(1, 0, self.now)),
             roll: 0,
             nonce: 0x0100_0000 + id,
             hash: Hash([0; 32]),
@@ -247,21 +248,6 @@ impl Run {
             Verdict::Rejected { kind, .. } => *kind,
             other => panic!("{other:?}"),
         }
-    }
-}
-
-fn job_of(new: &NewJob, received: Instant) -> Job {
-    Job {
-        key: JobKey { session: 1, seq: new.seq },
-        pool: 0,
-        algorithm: new.algorithm,
-        template: new.template.clone(),
-        target: new.target,
-        block_target: new.block_target,
-        supersede: new.supersede,
-        height: new.height,
-        next_seed: new.next_seed,
-        received,
     }
 }
 
