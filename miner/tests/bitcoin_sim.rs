@@ -1,253 +1,16 @@
 //! The client and the embedded Bitcoin pool in virtual time: every kind of pool, and hundreds of schedules of what a
-//! pool may do in the middle of a session. The pool rebuilds and hashes every share by itself.
+//! pool may do in the middle of a session.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a failure here is a failed test
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+#[path = "support/bitcoin_world.rs"]
+mod world;
 
-use rminer_algos::registry::SHA256D;
-use rminer_algos::sha256d::sha256d;
-use rminer_algos::{Hash, TemplateKey};
-use rminer_pool::bitcoin::{MalformedNotify, Profile, Reaction, VersionFormula};
-use rminer_pool::{
-    DifficultyConfig, Fault, Payload, PoolConfig, PoolCore, PoolStats, Reject, SessionId, ToyReference,
-    Verification,
-};
-use rminer_stratum::RedirectPolicy;
-use rminer_stratum::dialect::CloseReason;
-use rminer_stratum::dialect::bitcoin::{Bitcoin, BitcoinConfig};
-use rminer_stratum::endpoint::BitcoinOptions;
-use rminer_stratum::job::{Job, Share};
-use rminer_stratum::ledger::Counts;
-use rminer_stratum::pool::Endpoint;
+use std::time::Duration;
+
+use rminer_pool::bitcoin::{FirstJob, MalformedNotify, Profile, Reaction, VersionFormula};
+use rminer_pool::{Fault, PoolStats, Reject};
 use rminer_stratum::rng::Rng;
-use rminer_stratum::supervisor::{ConnId, Event, Output, Supervisor};
-
-/// Hashes for a share, on average.
-const DIFFICULTY: u64 = 60;
-/// Hashes that the miner tries before it gives up for this time.
-const MOST_HASHES: u64 = 4000;
-/// Counters of one roll that are tried: far apart, so that nonces and versions all differ.
-const COUNTERS: u64 = 1024;
-/// Jobs that late finds are for.
-const OLD_JOBS: usize = 4;
-
-/// On its way.
-enum Parcel {
-    ToPool(ConnId, Vec<u8>),
-    ToClient(ConnId, Vec<u8>),
-    ClosedByPool(ConnId),
-    ClosedByClient(ConnId),
-}
-
-struct World {
-    now: Instant,
-    rng: Rng,
-    latency: Duration,
-    client: Supervisor,
-    pool: PoolCore,
-    sessions: BTreeMap<ConnId, SessionId>,
-    wire: VecDeque<(Instant, Parcel)>,
-    jobs: VecDeque<Arc<Job>>,
-    mining: bool,
-    stopped: bool,
-    tried: BTreeMap<TemplateKey, u64>,
-    mine_at: Instant,
-    notices: BTreeSet<String>,
-}
-
-impl World {
-    fn new(profile: Profile, seed: u64, vardiff: bool) -> Self {
-        let (now, mut rng) = (Instant::now(), Rng::new(seed));
-        let share_interval = vardiff.then_some(Duration::from_secs(2));
-        let config = PoolConfig {
-            difficulty: DifficultyConfig { start: DIFFICULTY, min: 8, max: 1000, share_interval },
-            block_difficulty: 20 * u128::from(DIFFICULTY),
-            job_interval: Duration::from_secs(10),
-            rng_seed: rng.next_u64(),
-            ..PoolConfig::with_profile(profile)
-        };
-        let seeds = rng.next_u64();
-        let endpoint = Endpoint {
-            host: "pool.example".into(),
-            port: 3333,
-            verified: false,
-            redirect: RedirectPolicy::SameHost,
-            dialect: Box::new(move |hints| {
-                Box::new(Bitcoin::new(BitcoinConfig {
-                    user: "account.rig".into(),
-                    pass: "x".into(),
-                    agent: "sim".into(),
-                    algorithm: &SHA256D,
-                    options: BitcoinOptions::default(),
-                    extranonce_subscribe: hints.extranonce_subscribe,
-                    plain: !hints.extensions,
-                    seed: seeds,
-                }))
-            }),
-        };
-        Self {
-            now,
-            latency: Duration::from_millis(rng.below(200)),
-            client: Supervisor::new(vec![endpoint], None, rng.next_u64(), now),
-            pool: PoolCore::new(config, Verification::Inline(Box::new(ToyReference)), now),
-            sessions: BTreeMap::new(),
-            wire: VecDeque::new(),
-            jobs: VecDeque::new(),
-            mining: false,
-            stopped: false,
-            tried: BTreeMap::new(),
-            mine_at: now,
-            notices: BTreeSet::new(),
-            rng,
-        }
-    }
-
-    /// Lets time pass.
-    fn run(&mut self, time: Duration) {
-        let end = self.now + time;
-        self.settle();
-        loop {
-            let wire = self.wire.front().map(|(at, _)| *at);
-            let others = [Some(self.pool.next_deadline()), self.client.poll_timeout(), Some(self.mine_at)];
-            let next = others.into_iter().chain([wire]).flatten().min().unwrap().max(self.now);
-            if next > end {
-                self.now = end;
-                return;
-            }
-            self.now = next;
-            if wire.is_some_and(|at| at <= next) {
-                let (_, parcel) = self.wire.pop_front().unwrap();
-                self.deliver(parcel);
-            } else if self.mine_at <= next {
-                self.mine();
-                self.mine_at = self.now + Duration::from_millis(self.rng.below(2000));
-            } else if self.client.poll_timeout().is_some_and(|at| at <= next) {
-                self.client.handle_timeout(self.now);
-            } else {
-                self.pool.tick(self.now);
-            }
-            self.settle();
-        }
-    }
-
-    /// One latency for all, so parcels arrive in the order in which they were sent.
-    fn post(&mut self, parcel: Parcel) {
-        self.wire.push_back((self.now + self.latency, parcel));
-    }
-
-    fn deliver(&mut self, parcel: Parcel) {
-        match parcel {
-            Parcel::ToPool(conn, bytes) => {
-                if let Some(session) = self.sessions.get(&conn) {
-                    self.pool.bytes(self.now, *session, &bytes);
-                }
-            }
-            Parcel::ToClient(conn, bytes) => self.client.handle_bytes(self.now, conn, &bytes),
-            Parcel::ClosedByPool(conn) => {
-                self.client.handle_closed(self.now, conn, CloseReason::Network("closed".into()));
-            }
-            Parcel::ClosedByClient(conn) => {
-                if let Some(session) = self.sessions.remove(&conn) {
-                    self.pool.closed(self.now, session);
-                }
-            }
-        }
-    }
-
-    /// Carries out what both sides want.
-    fn settle(&mut self) {
-        loop {
-            if let Some(output) = self.pool.poll_output() {
-                let conn = self.sessions.iter().find(|(_, session)| **session == output.session);
-                let Some(conn) = conn.map(|(conn, _)| *conn) else { continue };
-                match output.payload {
-                    Payload::Bytes(bytes) => self.post(Parcel::ToClient(conn, bytes)),
-                    Payload::Flood { .. } => {}
-                    Payload::Close => {
-                        self.sessions.remove(&conn);
-                        self.post(Parcel::ClosedByPool(conn));
-                    }
-                }
-            } else if let Some(output) = self.client.poll_output() {
-                self.wanted(output);
-            } else {
-                return;
-            }
-        }
-    }
-
-    fn wanted(&mut self, output: Output) {
-        match output {
-            Output::Connect { conn, .. } => {
-                let session = self.pool.connect(self.now);
-                self.sessions.insert(conn, session);
-                self.client.handle_connected(self.now, conn);
-            }
-            Output::Send { conn, bytes } => {
-                assert!(bytes.len() <= 1024, "{} bytes", bytes.len());
-                self.post(Parcel::ToPool(conn, bytes));
-            }
-            Output::Close { conn } => self.post(Parcel::ClosedByClient(conn)),
-            Output::Http { .. } => panic!("HTTP with a pool"),
-            Output::Event(Event::Job(job)) => {
-                if self.jobs.len() == OLD_JOBS {
-                    self.jobs.pop_front();
-                }
-                self.jobs.push_back(job);
-                self.mining = true;
-            }
-            Output::Event(Event::NoJob) => self.mining = false,
-            Output::Event(Event::Settled(_)) => {}
-            Output::Event(event) => {
-                self.notices.insert(format!("{event:?}"));
-            }
-        }
-    }
-
-    /// A find for the newest job, or now and then for an older one. Nothing is hashed twice.
-    fn mine(&mut self) {
-        let late = self.rng.one_in(8) && self.jobs.len() > 1;
-        let place = self.jobs.len().saturating_sub(if late { 2 } else { 1 });
-        let Some(job) = self.jobs.get(place).filter(|_| self.mining && !self.stopped).cloned() else {
-            return;
-        };
-        let tried = self.tried.entry(job.template.key()).or_default();
-        // Made once for a roll: a coinbase may have hundreds of kilobytes.
-        let mut rolled = None;
-        for _ in 0..MOST_HASHES {
-            let (roll, step) = (*tried / COUNTERS, *tried % COUNTERS);
-            let (_, work) = match rolled.take().filter(|(of, _)| *of == roll) {
-                Some(current) => rolled.insert(current),
-                None => {
-                    let Some(work) = job.template.work(roll) else { return };
-                    rolled.insert((roll, work))
-                }
-            };
-            *tried += 1;
-            let nonce = work.nonce(work.last_counter() / COUNTERS * step + step % 4);
-            let hash = Hash(sha256d(&work.blob_with(nonce)));
-            if job.target.is_met_by(&hash) {
-                let share = Share { job, roll, nonce, hash, device: 0, found: self.now };
-                return self.client.handle_share(self.now, &share);
-            }
-        }
-    }
-
-    /// Stops, and gives both sides' books.
-    fn close(mut self) -> (Counts, PoolStats) {
-        self.stopped = true;
-        // What is on the way arrives.
-        self.run(Duration::from_secs(40));
-        assert!(self.client.ledger().balances());
-        (self.client.ledger().total().clone(), self.pool.stats())
-    }
-
-    fn fault(&mut self, fault: Fault) {
-        self.pool.set_fault(self.now, fault);
-    }
-}
+use world::World;
 
 /// Refusals that cannot be told from here whose fault they are.
 fn excused(profile: &Profile, reject: Reject) -> bool {
@@ -272,7 +35,7 @@ fn every_kind_of_pool_takes_every_share() {
             let notices = std::mem::take(&mut world.notices);
             let (counts, stats) = world.close();
             let about = format!("{} vardiff {vardiff}: {counts:?}\n{stats:?}\n{notices:#?}", profile.name);
-            if profile.authorize == Reaction::Refuse {
+            if profile.authorize == Reaction::Refuse || profile.first_job == FirstJob::Never {
                 assert_eq!((counts.found, stats.shares.submitted), (0, 0), "{about}");
                 continue;
             }
@@ -296,6 +59,7 @@ fn deeds() -> Vec<Fault> {
         Fault::SetExtranonce(None),
         Fault::SetExtranonce(Some((8, 4))),
         Fault::SetExtranonce(Some((0, 16))),
+        Fault::AbsurdSizes,
         Fault::SetVersionMask(0x1FFF_E000),
         Fault::Questions,
         Fault::JobStorm(50),
@@ -324,6 +88,7 @@ fn whatever_a_pool_does_no_share_is_wrong_or_sent_twice() {
     let profiles: Vec<Profile> = Profile::all()
         .into_iter()
         .filter(|profile| profile.authorize != Reaction::Refuse && profile.late_result.is_none())
+        .filter(|profile| profile.first_job != FirstJob::Never)
         .collect();
     let deeds = deeds();
     for seed in 0..40 {
