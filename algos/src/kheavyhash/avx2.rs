@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::lanes::Lanes;
-use super::matrix::{Matrix, SIDE};
+use super::matrix::{Matrix, grouped_column};
 use super::rounds::{first, second};
 use super::search::{Prepared, Search};
 
@@ -17,8 +17,7 @@ const SETS: usize = 8;
 /// to one sum.
 ///
 /// Row `8 * l + s` is in lane `l` of set `s`: the eight lanes of the same number give four neighbouring bytes of the
-/// product. Column group `g` has the columns of the half bytes that lie beside each other in the registers of the
-/// hash, see [`nibbles`].
+/// product. For the columns see [`grouped_column`].
 #[repr(align(32))]
 pub(super) struct Avx2 {
     matrix: [[[[[u8; 4]; 8]; SETS / 2]; GROUPS]; 2],
@@ -45,7 +44,7 @@ impl Search for Avx2 {
                 for (set, lanes) in sets.iter_mut().enumerate() {
                     for (numbers, rows) in lanes.iter_mut().zip(matrix.rows().chunks_exact(SETS)) {
                         for (byte, number) in numbers.iter_mut().enumerate() {
-                            *number = rows[SETS / 2 * half + set][column(group, byte)];
+                            *number = rows[SETS / 2 * half + set][grouped_column(group, byte)];
                         }
                     }
                 }
@@ -58,13 +57,6 @@ impl Search for Avx2 {
         // SAFETY: the instructions are there.
         unsafe { search(self, job, first, batches, hits) }
     }
-}
-
-/// Column of a byte in a group: the group's half of a register of high or low halves, of lanes 0 to 3.
-fn column(group: usize, byte: usize) -> usize {
-    let (register, half) = (group / 2, group % 2);
-    let (lane, low) = (register / 2, register % 2);
-    (2 * (8 * lane + 4 * half + byte) + low) % SIDE
 }
 
 #[target_feature(enable = "avx2")]

@@ -2,7 +2,8 @@
 //!
 //! Of the first one only lane 9 differs between nonces and four lanes are used; of the second one 21 lanes come from
 //! the sponge alone and one is used. The first and the last round of each are made to that measure. The 22 between
-//! them are a loop, because instructions that stay in the processor's own cache gain more than further folding does.
+//! them are a loop: what the processor has decoded it keeps, if it is not too much. In pairs, because each turn of the
+//! loop has to move the lanes back to their registers.
 
 use super::keccak::ROUND;
 use super::lanes::Lanes;
@@ -29,8 +30,9 @@ impl Start {
 #[inline(always)]
 pub(super) fn first<L: Lanes>(start: &Start, nonce: L) -> [L; 4] {
     let mut state = chi(moved(&start.moved, nonce), ROUND[0]);
-    for constant in &ROUND[1..23] {
-        state = round(&state, &columns(&state), *constant);
+    for constants in ROUND[1..23].as_chunks::<2>().0 {
+        state = round(&state, &columns(&state), constants[0]);
+        state = round(&state, &columns(&state), constants[1]);
     }
     let [a, b, c, d, e] = last_row(&state);
     [a.chi(b, c).xor(L::splat(ROUND[23])), b.chi(c, d), c.chi(d, e), d.chi(e, a)]
@@ -75,8 +77,9 @@ pub(super) fn second<L: Lanes>(start: &Start, [a, b, c, d]: [L; 4]) -> L {
         L::splat(p[4]),
     ];
     let mut state = round(&state, &columns_of_start, ROUND[0]);
-    for constant in &ROUND[1..23] {
-        state = round(&state, &columns(&state), *constant);
+    for constants in ROUND[1..23].as_chunks::<2>().0 {
+        state = round(&state, &columns(&state), constants[0]);
+        state = round(&state, &columns(&state), constants[1]);
     }
     let [a, _, _, d, e] = last_row(&state);
     d.chi(e, a)
