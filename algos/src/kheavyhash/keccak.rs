@@ -29,9 +29,10 @@ fn round(state: &mut [u64; 25], constant: u64) {
     // Theta.
     let column = |x: usize| (0..5).fold(0, |sum, y| sum ^ state[x + 5 * y]);
     let columns = [column(0), column(1), column(2), column(3), column(4)];
-    for (lane, word) in state.iter_mut().enumerate() {
-        let x = lane % 5;
-        *word ^= columns[(x + 4) % 5] ^ columns[(x + 1) % 5].rotate_left(1);
+    for x in 0..5 {
+        for y in 0..5 {
+            state[x + 5 * y] ^= columns[(x + 4) % 5] ^ columns[(x + 1) % 5].rotate_left(1);
+        }
     }
     // Rho and pi: the lane (x, y) moves to (y, 2x + 3y).
     let mut moved = [0; 25];
@@ -42,9 +43,11 @@ fn round(state: &mut [u64; 25], constant: u64) {
         }
     }
     // Chi.
-    for (lane, word) in state.iter_mut().enumerate() {
-        let (x, row) = (lane % 5, lane - lane % 5);
-        *word = moved[lane] ^ (!moved[row + (x + 1) % 5] & moved[row + (x + 2) % 5]);
+    for y in 0..5 {
+        for x in 0..5 {
+            let lane = |x: usize| moved[x % 5 + 5 * y];
+            state[x + 5 * y] = lane(x) ^ (!lane(x + 1) & lane(x + 2));
+        }
     }
     // Iota.
     state[0] ^= constant;

@@ -18,7 +18,7 @@ use crate::kernel::Backend;
 pub use self::keccak::{ROTATION, ROUND, Sponge, keccak_f1600};
 pub use self::matrix::{Matrix, SIDE};
 pub(crate) use self::reference::CachedReference;
-pub use self::reference::{BLOCK_BYTES, NONCE, kheavyhash};
+pub use self::reference::{BLOCK_BYTES, NONCE, Sponges};
 
 /// The kernels of this architecture, best first.
 pub(crate) const KERNELS: &[Backend] = &[

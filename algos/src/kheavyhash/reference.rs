@@ -11,10 +11,26 @@ pub const BLOCK_BYTES: usize = 80;
 /// Place of the nonce, all of it free.
 pub const NONCE: NonceField = NonceField { offset: 72, len: 8, fixed: 0, free_bits: 64 };
 
-/// The proof of work of a block with its nonce in place, whose matrix this is.
-pub fn kheavyhash(matrix: &Matrix, block: &[u8; BLOCK_BYTES]) -> Hash {
-    let first = Sponge::proof_of_work().hash(block);
-    Hash(Sponge::heavy().hash(&matrix.apply(&first)))
+/// Both sponges, as they are before any message.
+#[derive(Debug, Clone, Copy)]
+pub struct Sponges {
+    /// Takes the block.
+    pub first: Sponge,
+    /// Takes what comes from the matrix.
+    pub second: Sponge,
+}
+
+impl Default for Sponges {
+    fn default() -> Self {
+        Self { first: Sponge::proof_of_work(), second: Sponge::heavy() }
+    }
+}
+
+impl Sponges {
+    /// The proof of work of a block with its nonce in place, whose matrix this is.
+    pub fn kheavyhash(&self, matrix: &Matrix, block: &[u8; BLOCK_BYTES]) -> Hash {
+        Hash(self.second.hash(&matrix.apply(&self.first.hash(block))))
+    }
 }
 
 /// The block of some work, with zeros in place of the nonce.
@@ -46,6 +62,7 @@ pub(super) fn matrix(block: &[u8; BLOCK_BYTES]) -> Result<Matrix, Unavailable> {
 /// Hashes blocks one by one and keeps the matrix of the last one.
 #[derive(Debug, Default)]
 pub(crate) struct CachedReference {
+    sponges: Sponges,
     last: Option<([u8; 32], Matrix)>,
 }
 
@@ -61,6 +78,6 @@ impl Reference for CachedReference {
                 &last.insert((hash, matrix(&block)?)).1
             }
         };
-        Ok(kheavyhash(matrix, &block))
+        Ok(self.sponges.kheavyhash(matrix, &block))
     }
 }

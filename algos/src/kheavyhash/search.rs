@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use super::keccak::Sponge;
 use super::matrix::Matrix;
-use super::reference::{self, kheavyhash};
+use super::reference::{self, Sponges};
 use super::rounds::Start;
 use crate::{Kernel, Target, Unavailable, Work};
 
@@ -34,8 +33,7 @@ pub(super) trait Search: Default + Send + 'static {
 /// A kernel around a search.
 pub(super) struct Searcher<S> {
     search: S,
-    /// Sponges before any message.
-    sponges: [Sponge; 2],
+    sponges: Sponges,
     job: Option<Job>,
     hits: Vec<u64>,
 }
@@ -50,8 +48,7 @@ struct Job {
 
 impl<S: Search> Default for Searcher<S> {
     fn default() -> Self {
-        let sponges = [Sponge::proof_of_work(), Sponge::heavy()];
-        Self { search: S::default(), sponges, job: None, hits: Vec::new() }
+        Self { search: S::default(), sponges: Sponges::default(), job: None, hits: Vec::new() }
     }
 }
 
@@ -60,7 +57,7 @@ impl<S: Search> Kernel for Searcher<S> {
         self.job = None;
         let block = reference::block(work)?;
         let [.., a, b, c, d, e, f, g, h] = target.to_le_bytes();
-        let [first, second] = self.sponges;
+        let Sponges { first, second } = self.sponges;
         let prepared = Prepared {
             start: Start::new(first.load(&block), second.load(&[0; 32])),
             top: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
@@ -81,7 +78,7 @@ impl<S: Search> Kernel for Searcher<S> {
             self.search.search(&job.prepared, first, nonces.div_ceil(S::WIDTH), &mut self.hits);
             // The last batch may reach beyond the piece.
             let in_piece = self.hits.drain(..).filter(|nonce| nonce.wrapping_sub(first) < nonces);
-            found.extend(in_piece.filter(|nonce| job.counts(*nonce)));
+            found.extend(in_piece.filter(|nonce| job.counts(&self.sponges, *nonce)));
             start += nonces;
         }
     }
@@ -92,9 +89,9 @@ impl<S: Search> Kernel for Searcher<S> {
 }
 
 impl Job {
-    fn counts(&self, nonce: u64) -> bool {
+    fn counts(&self, sponges: &Sponges, nonce: u64) -> bool {
         let mut block = self.block;
         block[72..].copy_from_slice(&nonce.to_le_bytes());
-        self.target.is_met_by(&kheavyhash(&self.matrix, &block))
+        self.target.is_met_by(&sponges.kheavyhash(&self.matrix, &block))
     }
 }
