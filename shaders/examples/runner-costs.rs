@@ -1,10 +1,12 @@
 //! What the runner costs beside the hashing, on a card or on software Vulkan:
 //!
 //! ```text
-//! MESA_SHADER_CACHE_DISABLE=true cargo run --release -p rminer-shaders --example runner-costs -- [PART]... [KERNEL]
+//! MESA_SHADER_CACHE_DISABLE=true cargo run --release -p rminer-shaders --example runner-costs -- [ALGORITHM] [PART]... [KERNEL]
 //! ```
 //!
-//! Parts are `start`, `empty`, `cycles`, `steered`, `jobs` and `loss`; all of them when none is named. Takes the first card, else the software adapter. CPU times are of the whole process and read from Linux.
+//! Parts are `start`, `empty`, `cycles`, `kernels`, `steered`, `jobs` and `loss`; all of them when none is named. The
+//! algorithm is `sha256d` when none is. Takes the first card, else the software adapter. CPU times are of the whole
+//! process and read from Linux.
 #![allow(
     clippy::unwrap_used,
     clippy::cast_precision_loss,
@@ -15,63 +17,82 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rminer_algos::registry::SHA256D;
-use rminer_algos::{Target, Work};
+use rminer_algos::{Algorithm, Target, Work, registry};
 use rminer_shaders::choose::Picks;
 use rminer_shaders::{Adapter, Histogram, Options, Runner, adapters, variants};
 
-const PARTS: [&str; 6] = ["start", "empty", "cycles", "steered", "jobs", "loss"];
+const PARTS: [&str; 7] = ["start", "empty", "cycles", "kernels", "steered", "jobs", "loss"];
+
+/// What is measured.
+struct Subject {
+    adapter: Adapter,
+    algorithm: &'static Algorithm,
+    options: Options,
+}
 
 fn main() {
-    let (parts, kernel): (Vec<String>, Vec<String>) =
+    let (parts, mut names): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).partition(|argument| PARTS.contains(&argument.as_str()));
+    let named = names.first().and_then(|name| registry::find(name));
+    names.drain(..usize::from(named.is_some()));
+    let algorithm = named.unwrap_or(&registry::SHA256D);
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     let adapter = adapters::list(true).usable.into_iter().next().unwrap();
-    let picks = kernel.into_iter().next().map_or(Picks::Auto, Picks::Named);
+    let picks = names.into_iter().next().map_or(Picks::Auto, Picks::Named);
     let patience = Duration::from_secs(120);
     let options = Options { picks, patience, ..Options::default() };
-    println!("{} ({})", adapter.id.name, adapter.driver);
+    println!("{} on {} ({})", algorithm.name, adapter.id.name, adapter.driver);
+    let subject = Subject { adapter, algorithm, options };
     if wanted("start") {
-        start(&adapter, &options);
+        start(&subject);
     }
     if wanted("empty") {
-        cycles(&adapter, &options, 1);
+        cycles(&subject, 1);
     }
     if wanted("cycles") {
         for hashes in [1 << 14, 1 << 16, 1 << 18, 1 << 20] {
-            cycles(&adapter, &options, hashes);
+            cycles(&subject, hashes);
         }
     }
+    if wanted("kernels") {
+        kernels(&subject);
+    }
     if wanted("steered") {
-        steered(&adapter, &options);
+        steered(&subject);
     }
     if wanted("jobs") {
-        new_jobs(&adapter, &options);
+        new_jobs(&subject);
     }
     if wanted("loss") {
-        loss(&adapter, &options);
+        loss(&subject);
     }
 }
 
-fn open(adapter: &Adapter, options: &Options) -> Runner {
-    Runner::open(adapter, &SHA256D, variants("sha256d"), options.clone()).unwrap()
-}
+impl Subject {
+    fn open(&self) -> Runner {
+        self.open_with(self.options.clone())
+    }
 
-fn work(number: u64) -> (Arc<Work>, Target) {
-    let work = (SHA256D.sample)(number).unwrap();
-    let plain = Work::new(work.blob(), work.nonce_field(), None).unwrap();
-    let mut target = [0; 32];
-    target[26] = 1;
-    (Arc::new(plain), Target::from_le_bytes(target).unwrap())
+    fn open_with(&self, options: Options) -> Runner {
+        Runner::open(&self.adapter, self.algorithm, variants(self.algorithm.name), options).unwrap()
+    }
+
+    fn work(&self, number: u64) -> (Arc<Work>, Target) {
+        let work = (self.algorithm.sample)(number).unwrap();
+        let plain = Work::new(work.blob(), work.nonce_field(), None).unwrap();
+        let mut target = [0; 32];
+        target[26] = 1;
+        (Arc::new(plain), Target::from_le_bytes(target).unwrap())
+    }
 }
 
 /// From nothing to the first hash.
-fn start(adapter: &Adapter, options: &Options) {
+fn start(subject: &Subject) {
     let (wall, cpu) = (Instant::now(), cpu_seconds());
-    let kernels = variants("sha256d");
+    let kernels = variants(subject.algorithm.name);
     println!("texts of {} kernels: {:.0} ms CPU", kernels.len(), (cpu_seconds() - cpu) * 1e3);
-    let mut runner = open(adapter, options);
-    let (work, target) = work(1);
+    let mut runner = subject.open();
+    let (work, target) = subject.work(1);
     runner.load(&work, target).unwrap();
     runner.scan(0..1 << 12, &|| false, &mut Vec::new()).unwrap();
     println!(
@@ -87,35 +108,80 @@ fn start(adapter: &Adapter, options: &Options) {
 }
 
 /// Slices of one size.
-fn cycles(adapter: &Adapter, options: &Options, hashes: u64) {
-    let options = Options { fixed_hashes: Some(hashes), planted_every: 0, ..options.clone() };
-    let mut runner = open(adapter, &options);
-    let (work, target) = work(2);
-    runner.load(&work, target).unwrap();
-    let mut next = 0;
-    let mut run = |runner: &mut Runner, slices: u64| {
-        let end = next + hashes * slices;
-        while next < end {
-            next += runner.scan(next..end, &|| false, &mut Vec::new()).unwrap();
-        }
-    };
-    run(&mut runner, 20);
-    let slices = ((1 << 25) / hashes).min(3000);
-    let (wall, cpu) = (Instant::now(), cpu_seconds());
-    run(&mut runner, slices);
-    let (cpu, wall) = (cpu_seconds() - cpu, wall.elapsed().as_secs_f64());
+fn cycles(subject: &Subject, hashes: u64) {
+    let options = Options { fixed_hashes: Some(hashes), planted_every: 0, ..subject.options.clone() };
+    let mut runner = subject.open_with(options);
+    let Cycles { slices, cpu, wall } = Cycles::run(subject, &mut runner, hashes, 20, 2.0);
     println!(
         "{hashes:>8} hashes a slice: {:>7.0} us CPU, {:>7.0} us wall a slice, {:.2} MH per CPU second",
-        cpu / slices as f64 * 1e6,
-        wall / slices as f64 * 1e6,
-        (hashes * slices) as f64 / cpu / 1e6
+        cpu / slices * 1e6,
+        wall / slices * 1e6,
+        hashes as f64 * slices / cpu / 1e6
     );
 }
 
+/// Each kernel of one lane in turn, three times: what a software adapter takes without measuring should be the best.
+fn kernels(subject: &Subject) {
+    let hashes = 1 << 16;
+    let mut rates: Vec<(String, Vec<f64>)> = Vec::new();
+    for variant in variants(subject.algorithm.name).into_iter().filter(|variant| variant.lanes == 1) {
+        let picks = Picks::Named(variant.name.clone());
+        let options =
+            Options { picks, fixed_hashes: Some(hashes), planted_every: 0, ..subject.options.clone() };
+        let began = cpu_seconds();
+        let mut runner = subject.open_with(options);
+        let compile = cpu_seconds() - began;
+        let mut rate = || {
+            let Cycles { slices, cpu, .. } = Cycles::run(subject, &mut runner, hashes, 1, 0.7);
+            hashes as f64 * slices / cpu / 1e6
+        };
+        let mut three = vec![rate(), rate(), rate()];
+        three.sort_by(f64::total_cmp);
+        println!("{:<12} {:.2} MH per CPU second ({:.1} s CPU to open)", variant.name, three[1], compile);
+        rates.push((variant.name, three));
+    }
+    if let Some((_, readable)) = rates.iter().find(|(name, _)| name == "reference") {
+        for (name, rate) in &rates {
+            println!("{name:<12} {:.1} times the readable kernel", rate[1] / readable[1]);
+        }
+    }
+}
+
+/// Slices of one size, counted.
+struct Cycles {
+    slices: f64,
+    cpu: f64,
+    wall: f64,
+}
+
+impl Cycles {
+    /// After `warm` slices as many as take so many seconds of CPU time, twenty at a time where they are short.
+    fn run(subject: &Subject, runner: &mut Runner, hashes: u64, warm: u64, seconds: f64) -> Self {
+        let (work, target) = subject.work(2);
+        runner.load(&work, target).unwrap();
+        let mut next = 0;
+        let mut run = |slices: u64| {
+            let end = next + hashes * slices;
+            while next < end {
+                next += runner.scan(next..end, &|| false, &mut Vec::new()).unwrap();
+            }
+        };
+        run(warm);
+        let (began, cpu) = (Instant::now(), cpu_seconds());
+        let mut slices = 0;
+        while cpu_seconds() - cpu < seconds {
+            let some = if hashes < 1 << 16 { 20 } else { 1 };
+            run(some);
+            slices += some;
+        }
+        Self { slices: slices as f64, cpu: cpu_seconds() - cpu, wall: began.elapsed().as_secs_f64() }
+    }
+}
+
 /// Slices as the runner itself sizes them.
-fn steered(adapter: &Adapter, options: &Options) {
-    let mut runner = open(adapter, options);
-    let (work, target) = work(3);
+fn steered(subject: &Subject) {
+    let mut runner = subject.open();
+    let (work, target) = subject.work(3);
     runner.load(&work, target).unwrap();
     let mut next = 0;
     let mut run = |runner: &mut Runner, seconds: u64| {
@@ -142,10 +208,10 @@ fn steered(adapter: &Adapter, options: &Options) {
 }
 
 /// A new job every 100 ms for ten seconds.
-fn new_jobs(adapter: &Adapter, options: &Options) {
-    let mut runner = open(adapter, options);
+fn new_jobs(subject: &Subject) {
+    let mut runner = subject.open();
     let mut latency = Histogram::default();
-    runner.load(&work(4).0, work(4).1).unwrap();
+    runner.load(&subject.work(4).0, subject.work(4).1).unwrap();
     let mut next = 0;
     let warm = Instant::now();
     while warm.elapsed() < Duration::from_secs(1) {
@@ -166,7 +232,7 @@ fn new_jobs(adapter: &Adapter, options: &Options) {
                 latency.note(first.saturating_duration_since(due - Duration::from_millis(100)));
             }
         }
-        runner.load(&work(5 + job).0, work(5 + job).1).unwrap();
+        runner.load(&subject.work(5 + job).0, subject.work(5 + job).1).unwrap();
         due += Duration::from_millis(100);
     }
     println!(
@@ -183,9 +249,9 @@ fn new_jobs(adapter: &Adapter, options: &Options) {
 }
 
 /// The device is destroyed in mid-run.
-fn loss(adapter: &Adapter, options: &Options) {
-    let mut runner = open(adapter, options);
-    let (work, target) = work(6);
+fn loss(subject: &Subject) {
+    let mut runner = subject.open();
+    let (work, target) = subject.work(6);
     runner.load(&work, target).unwrap();
     let (destroyer, calls, destroyed) = (runner.destroyer(), Cell::new(0), Cell::new(None));
     let interrupt = || {
@@ -201,7 +267,7 @@ fn loss(adapter: &Adapter, options: &Options) {
         next += done;
     }
     drop(runner);
-    let mut runner = open(adapter, options);
+    let mut runner = subject.open();
     runner.load(&work, target).unwrap();
     runner.scan(next..next + 1024, &|| false, &mut Vec::new()).unwrap();
     println!(

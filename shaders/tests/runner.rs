@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rminer_algos::registry::SHA256D;
-use rminer_algos::{NonceField, Target, Work};
+use rminer_algos::registry::{KHEAVYHASH, SHA256D};
+use rminer_algos::{Algorithm, NonceField, Target, Work};
 use rminer_shaders::choose::Picks;
 use rminer_shaders::{Adapter, Claim, Fault, Options, Runner, Variant, adapters, variants};
 
@@ -52,7 +52,11 @@ fn target(one_in: u32) -> Target {
 
 /// All winners of a range, by the reference.
 fn winners(work: &Work, target: Target, range: Range<u64>) -> Vec<u64> {
-    let mut reference = (SHA256D.reference)().unwrap();
+    winners_of(&SHA256D, work, target, range)
+}
+
+fn winners_of(algorithm: &Algorithm, work: &Work, target: Target, range: Range<u64>) -> Vec<u64> {
+    let mut reference = (algorithm.reference)().unwrap();
     let nonces = range.map(|counter| work.nonce(counter));
     let mut found: Vec<u64> =
         nonces.filter(|nonce| target.is_met_by(&reference.hash(work, *nonce).unwrap())).collect();
@@ -173,6 +177,29 @@ fn a_hundred_jobs_compile_nothing() {
         assert!(runner.first_hash().is_some());
     }
     assert_eq!(runner.pipelines_created(), 1);
+}
+
+/// Each block has a matrix of its own, and a pool's part of its nonce; counters step over the low word.
+#[test]
+fn a_hundred_blocks_of_kaspa_compile_nothing() {
+    let Some(adapter) = adapter() else { return };
+    let kernels = variants(KHEAVYHASH.name);
+    let mut runner = Runner::open(&adapter, &KHEAVYHASH, kernels, options()).unwrap();
+    assert_eq!(runner.pipelines_created(), 1, "software takes the best guess");
+    let (target, step) = (target(64), 1u64 << 32);
+    let mut found = 0;
+    for number in 0..100 {
+        let work = Arc::new((KHEAVYHASH.sample)(number).unwrap());
+        let range = step - 300 - number..step + 200;
+        runner.load(&work, target).unwrap();
+        let claims = scan_all(&mut runner, range.clone());
+        assert_eq!(sorted(&claims), winners_of(&KHEAVYHASH, &work, target, range), "block {number}");
+        assert!(claims.iter().all(|claim| claim.hash.is_some()));
+        found += claims.len();
+    }
+    assert!(found > 500 && runner.stats().miscomputes == 0, "{found}");
+    assert_eq!(runner.pipelines_created(), 1);
+    runner.self_test().unwrap();
 }
 
 #[test]

@@ -1,42 +1,43 @@
 //! What to run first on a new card: is the kernel as fast as the card can be, and which variant is the fastest?
 //!
-//! In this order: the calibration kernel and the CUDA twin; the WGSL kernel and its ratio to the twin; other spellings
-//! of a rotation; additions on the multiply pipe and several headers; workgroups and nonces for each invocation; the
-//! readable kernel; the runner with a new job every 100 ms. Every kernel must find a known block first. What needs a
-//! tool that is missing is skipped with a message. Everything takes less than ten minutes.
+//! In this order for SHA-256d: the calibration kernel and the CUDA twin; the WGSL kernel and its ratio to the twin;
+//! other spellings of a rotation; additions on the multiply pipe and several headers; workgroups and nonces for each
+//! invocation. For kHeavyHash: the best guess beside its CUDA twin; how many rounds and rows stand in the text; widths
+//! of lanes; how theta and the product are spelled; workgroups. Then the readable kernel, and the runner with a new job
+//! every 100 ms. Every kernel must find a known hit first. What needs a tool that is missing is skipped with a message.
+//! Everything takes less than ten minutes.
 
 mod cuda;
+mod kheavyhash;
+mod known;
 mod measure;
 mod nvidia;
 mod peer;
 mod product;
 mod report;
+mod sha256d;
 mod wgsl;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use clap::Parser;
-use rminer_algos::{NonceField, Target, Work, decode_hex, registry, sha256d};
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
 use rminer_shaders::Variant;
-use rminer_shaders::abi::Results;
-use rminer_shaders::generator::{Rotate, Sums};
-use rminer_shaders::kernels::sha256d::{Shape, calibration::calibration};
 
+use crate::known::Known;
 use crate::measure::{Row, Subject, in_turns};
 use crate::report::{Group, Peer, Report};
 
 /// Nothing new is begun after this.
 const BUDGET: Duration = Duration::from_secs(540);
-/// Version bits that BIP 320 leaves to miners.
-const VERSION_MASK: u32 = 0x1FFF_E000;
 
 #[derive(Parser)]
-#[command(
-    about = "SHA-256d kernels on a card: rates, ratios and limits (CPUMINER=path compares software devices)"
-)]
+#[command(about = "Kernels on a card: rates, ratios and limits (CPUMINER=path compares software devices)")]
 struct Arguments {
+    /// Whose kernels
+    #[arg(long, value_enum, default_value_t = Algorithm::Sha256d)]
+    algo: Algorithm,
     /// Number of the adapter; the first one that is hardware otherwise
     #[arg(long)]
     adapter: Option<usize>,
@@ -61,12 +62,13 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     std::fs::create_dir_all(&arguments.cuda)
         .with_context(|| format!("making {}", arguments.cuda.display()))?;
-    write_sources(&arguments.cuda)?;
+    let twins = arguments.algo.twins();
+    write_sources(&twins, &arguments.cuda)?;
     println!("CUDA sources are in {}", arguments.cuda.display());
     if let Some(architecture) = &arguments.emit {
-        return emit(&arguments.cuda, architecture);
+        return emit(&twins, &arguments.cuda, architecture);
     }
-    let report = run(&arguments)?;
+    let report = run(&arguments, &twins)?;
     let text = report.markdown();
     println!("{text}");
     if let Some(path) = &arguments.out {
@@ -77,36 +79,44 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Everything that has a twin in CUDA C.
-fn twins() -> Vec<Shape> {
-    let shape = Shape::default();
-    let multiply = Shape { sums: Sums::MultiplyAdd, ..shape };
-    vec![
-        shape,
-        multiply,
-        Shape { lanes: 2, ..shape },
-        Shape { lanes: 4, ..shape },
-        Shape { lanes: 2, ..multiply },
-        Shape { lanes: 4, ..multiply },
-    ]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Algorithm {
+    Sha256d,
+    Kheavyhash,
 }
 
-fn write_sources(folder: &Path) -> Result<()> {
-    let sources = twins().into_iter().map(|shape| (shape.name(), shape.cuda()));
-    for (name, text) in sources.chain([("calibration".to_owned(), calibration(256).cuda)]) {
+impl Algorithm {
+    /// Names and CUDA C of everything that has a twin.
+    fn twins(self) -> Vec<(String, String)> {
+        match self {
+            Self::Sha256d => sha256d::twins(),
+            Self::Kheavyhash => kheavyhash::twins(),
+        }
+    }
+
+    fn known(self) -> Result<Known> {
+        match self {
+            Self::Sha256d => Known::sha256d(),
+            Self::Kheavyhash => Known::kheavyhash(),
+        }
+    }
+}
+
+fn write_sources(twins: &[(String, String)], folder: &Path) -> Result<()> {
+    for (name, text) in twins {
         let path = folder.join(format!("{name}.cu"));
         std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())
 }
 
-fn emit(folder: &Path, architecture: &str) -> Result<()> {
+fn emit(twins: &[(String, String)], folder: &Path, architecture: &str) -> Result<()> {
     let Some(nvcc) = cuda::compiler() else {
         println!("SKIPPED: no `nvcc` in PATH, and NVCC names none: nothing is compiled");
         return Ok(());
     };
-    for name in twins().iter().map(Shape::name).chain(["calibration".to_owned()]) {
-        cuda::compile(&nvcc, folder, &name, architecture)?;
+    for (name, _) in twins {
+        cuda::compile(&nvcc, folder, name, architecture)?;
     }
     println!("compiled for {architecture}; carry the folder and name it with --cuda");
     Ok(())
@@ -114,6 +124,8 @@ fn emit(folder: &Path, architecture: &str) -> Result<()> {
 
 /// The session: what is open, and what was found so far.
 struct Session<'a> {
+    known: Known,
+    variants: Vec<Variant>,
     device: &'a wgsl::Device,
     driver: Option<&'a cuda::Driver>,
     arguments: &'a Arguments,
@@ -122,23 +134,32 @@ struct Session<'a> {
     groups: Vec<Group>,
 }
 
-fn run(arguments: &Arguments) -> Result<Report> {
+fn run(arguments: &Arguments, twins: &[(String, String)]) -> Result<Report> {
     let began = Instant::now();
     let device = wgsl::Device::open(arguments.adapter)?;
     println!("{}, {}", device.name, device.driver);
-    let (variant, job) = with_job(Shape::default().variant())?;
-    let start = device.compile(&source(&variant, &job))?.start;
+    let known = arguments.algo.known()?;
+    let able = |variant: &Variant| device.int64 || !variant.needs_int64;
+    let variants: Vec<Variant> =
+        rminer_shaders::variants(known.algorithm.name).into_iter().filter(able).collect();
+    let best = variants.first().context("no kernel")?;
+    let start = device.compile(&source(best, &known.job(best)?))?.start;
     let mut skipped = Vec::new();
-    let driver = match open_cuda(&arguments.cuda) {
+    let driver = match open_cuda(twins, &arguments.cuda) {
         Ok(driver) => Some(driver),
         Err(error) => {
             skipped.push(format!("CUDA twins and the calibration kernel in CUDA: {error:#}"));
             None
         }
     };
+    let (driver_here, groups) = (driver.as_ref(), Vec::new());
     let mut session =
-        Session { device: &device, driver: driver.as_ref(), arguments, began, skipped, groups: Vec::new() };
-    session.kernels()?;
+        Session { known, variants, device: &device, driver: driver_here, arguments, began, skipped, groups };
+    match arguments.algo {
+        Algorithm::Sha256d => session.sha256d()?,
+        Algorithm::Kheavyhash => session.kheavyhash()?,
+    }
+    session.reference()?;
     let product = session.product();
     let peer = session.peer()?;
     let Session { skipped, groups, .. } = session;
@@ -159,77 +180,43 @@ fn run(arguments: &Arguments) -> Result<Report> {
 }
 
 /// The driver, with all twins compiled for its card where a compiler is.
-fn open_cuda(folder: &Path) -> Result<cuda::Driver> {
+fn open_cuda(twins: &[(String, String)], folder: &Path) -> Result<cuda::Driver> {
     let driver = cuda::Driver::open()?;
     println!("CUDA: {}, {}, {} multiprocessors", driver.name, driver.architecture, driver.multiprocessors);
     if let Some(nvcc) = cuda::compiler() {
-        for name in twins().iter().map(Shape::name).chain(["calibration".to_owned()]) {
-            cuda::compile(&nvcc, folder, &name, &driver.architecture)?;
+        for (name, _) in twins {
+            cuda::compile(&nvcc, folder, name, &driver.architecture)?;
         }
     }
     Ok(driver)
 }
 
 impl Session<'_> {
-    /// All comparisons, in the order in which their answers are needed.
-    fn kernels(&mut self) -> Result<()> {
-        let shape = Shape::default();
-        self.calibrate()?;
-        self.shapes("One header, beside its CUDA twin", &[shape], true)?;
-        let rotations = [Rotate::Add, Rotate::Xor, Rotate::Insert, Rotate::Wide];
-        let mut spelled = vec![shape];
-        spelled.extend(rotations.into_iter().map(|rotate| Shape { rotate, ..shape }));
-        if !self.device.int64 {
-            self.skip("rotation by 64-bit integers: the device has none");
-            spelled.pop();
-        }
-        self.shapes("Spellings of a rotation", &spelled, false)?;
-        self.shapes("Additions on the multiply pipe; 2 and 4 headers", &twins(), true)?;
-        let mut frames = vec![shape];
-        frames.extend([64, 128].map(|workgroup_size| Shape { workgroup_size, ..shape }));
-        frames.extend([4, 16].map(|nonces_per_invocation| Shape { nonces_per_invocation, ..shape }));
-        let most = Shape { lanes: 4, sums: Sums::MultiplyAdd, ..shape };
-        frames.extend([most, Shape { workgroup_size: 64, ..most }, Shape { workgroup_size: 128, ..most }]);
-        self.shapes("Workgroups, and nonces for each invocation", &frames, false)?;
-        self.reference()
-    }
-
-    fn calibrate(&mut self) -> Result<()> {
-        let calibration = calibration(256);
-        let mut kernel = self.device.compile(&wgsl::Source {
-            name: "calibration".into(),
-            text: &calibration.wgsl,
-            generated: true,
-            lanes: 1,
-            group: 256,
-            job: &calibration.job_words,
-        })?;
-        let mut subjects: Vec<&mut dyn Subject> = Vec::new();
-        let loaded = self.driver.map(|driver| {
-            driver.load(&self.arguments.cuda, "calibration", 1, 256, 1, &calibration.job_words)
-        });
-        let mut twin = self.keep(loaded);
-        subjects.extend(twin.as_mut().map(|twin| twin as &mut dyn Subject));
-        subjects.push(&mut kernel);
-        self.measure("Calibration: the work of hashcat's mode 1400", &mut subjects)
-    }
-
-    /// Kernels of these shapes in turns, each behind its twin if it has one.
-    fn shapes(&mut self, title: &'static str, shapes: &[Shape], with_twins: bool) -> Result<()> {
+    /// Kernels in turns, each behind its twin if it has one. Those that need what the device lacks are left out.
+    fn compare(&mut self, title: &'static str, variants: Vec<Variant>, with_twins: bool) -> Result<()> {
         if self.late(title) {
             return Ok(());
         }
-        let built: Vec<_> = shapes.iter().map(|shape| with_job(shape.variant())).collect::<Result<_>>()?;
+        let mut built = Vec::with_capacity(variants.len());
+        for variant in variants {
+            if variant.needs_int64 && !self.device.int64 {
+                self.skip(format!("{}: the device has no 64-bit integers", variant.name));
+                continue;
+            }
+            let job = self.known.job(&variant)?;
+            built.push((variant, job));
+        }
         let (mut kernels, mut loaded) = (Vec::new(), Vec::new());
         for (variant, job) in &built {
             let kernel = self.device.compile(&source(variant, job))?;
-            check(&variant.name, |first, count| kernel.search(first, count), variant.lanes)?;
+            self.known.check(&variant.name, variant.lanes, |first, count| kernel.search(first, count))?;
             kernels.push(kernel);
             let twin = self.driver.filter(|_| with_twins).map(|driver| {
                 let (name, lanes) = (variant.name.as_str(), variant.lanes);
                 let (block, each) = (variant.workgroup_size, variant.nonces_per_invocation);
                 let mut twin = driver.load(&self.arguments.cuda, name, lanes, block, each, job)?;
-                check(name, |first, count| twin.search(first, count), lanes)?;
+                self.known
+                    .check(&format!("{name} (CUDA)"), lanes, |first, count| twin.search(first, count))?;
                 Ok(twin)
             });
             loaded.push(self.keep(twin));
@@ -244,28 +231,17 @@ impl Session<'_> {
 
     fn reference(&mut self) -> Result<()> {
         let title = "The readable kernel, and the generated one";
-        if self.late(title) {
-            return Ok(());
-        }
-        let (reference, reference_job) = with_job(named("reference")?)?;
-        let (generated, job) = with_job(Shape::default().variant())?;
-        let mut slow = self.device.compile(&source(&reference, &reference_job))?;
-        check("reference", |first, count| slow.search(first, count), 1)?;
-        let mut fast = self.device.compile(&source(&generated, &job))?;
-        self.measure(title, &mut [&mut slow, &mut fast])
+        let readable = self.variants.iter().find(|variant| !variant.generated);
+        let both = readable.into_iter().chain(self.variants.first()).cloned().collect();
+        self.compare(title, both, false)
     }
 
     fn product(&mut self) -> Option<product::Product> {
         if self.late("the runner") {
             return None;
         }
-        let (header, _) = block().ok()?;
-        let works = |number: u32| {
-            let mut header = header.clone();
-            header[36..40].copy_from_slice(&number.to_le_bytes());
-            work(&header)
-        };
-        match product::run(&self.device.name, works, Duration::from_secs(10)) {
+        let works = |number| self.known.other_work(number);
+        match product::run(&self.device.name, self.known.algorithm, works, Duration::from_secs(10)) {
             Ok(product) => Some(product),
             Err(error) => {
                 self.skip(format!("the runner: {error:#}"));
@@ -276,7 +252,7 @@ impl Session<'_> {
 
     /// A miner for processors before and after the same time of ours.
     fn peer(&mut self) -> Result<Option<Peer>> {
-        if !self.device.software {
+        if !self.device.software || self.arguments.algo != Algorithm::Sha256d {
             return Ok(None);
         }
         let Ok(program) = std::env::var("CPUMINER") else {
@@ -284,8 +260,9 @@ impl Session<'_> {
             return Ok(None);
         };
         let seconds = 15;
-        let (variant, job) = with_job(Shape::default().variant())?;
-        let mut ours = self.device.compile(&source(&variant, &job))?;
+        let variant = self.variants.first().context("no kernel")?;
+        let job = self.known.job(variant)?;
+        let mut ours = self.device.compile(&source(variant, &job))?;
         ours.prepare()?;
         let before = peer::rate(&program, seconds)?;
         let rate = ours.run(Duration::from_secs(u64::from(seconds)))?;
@@ -340,46 +317,4 @@ fn source<'a>(variant: &'a Variant, job: &'a [u32]) -> wgsl::Source<'a> {
         group: variant.workgroup_size * variant.nonces_per_invocation,
         job,
     }
-}
-
-/// Header of the last block of the vectors, and its nonce.
-fn block() -> Result<(Vec<u8>, u32)> {
-    let vectors: serde_json::Value = serde_json::from_str(registry::SHA256D.vectors)?;
-    let block = vectors["blocks"].as_array().and_then(|blocks| blocks.last()).context("no vectors")?;
-    let header = decode_hex(block["header"].as_str().context("a header")?)?;
-    let nonce = header.get(76..).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
-    Ok((header, nonce.context("a header of 80 bytes")?))
-}
-
-fn work(header: &[u8]) -> Result<Work> {
-    let field = NonceField { offset: 76, len: 4, fixed: 0, free_bits: 32 };
-    Ok(Work::new(header, field, None)?.with_version_mask(VERSION_MASK)?)
-}
-
-fn with_job(variant: Variant) -> Result<(Variant, Vec<u32>)> {
-    let job = job(&variant)?;
-    Ok((variant, job))
-}
-
-/// Of the known block, with 32 zero bits as target: so hits are few and rates are of hashing alone.
-fn job(variant: &Variant) -> Result<Vec<u32>> {
-    let mut target = [0xFF; 32];
-    target[28..].fill(0);
-    let target = Target::from_le_bytes(target).context("a target")?;
-    Ok(variant.job_words(&work(&block()?.0)?, target, 0)?)
-}
-
-fn named(name: &str) -> Result<Variant> {
-    let found =
-        rminer_shaders::variants(registry::SHA256D.name).into_iter().find(|variant| variant.name == name);
-    found.with_context(|| format!("no kernel {name}"))
-}
-
-/// A kernel must find the known block, and only that, before its speed counts.
-fn check(name: &str, mut search: impl FnMut(u64, u32) -> Result<Results>, lanes: u32) -> Result<()> {
-    let (header, nonce) = block()?;
-    ensure!(sha256d::sha256d(&header)[28..] == [0; 4], "the vector is no block");
-    let results = search(u64::from(nonce - 5000), 10_000)?;
-    ensure!(results.hits() == [5000 * lanes], "{name} computes wrongly: {:?}", results.hits());
-    Ok(())
 }

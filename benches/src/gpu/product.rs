@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use rminer_algos::{Target, Work, registry};
+use rminer_algos::{Algorithm, Target, Work};
 use rminer_shaders::{Histogram, Options, Runner, adapters, variants};
 use serde::Serialize;
 
@@ -27,11 +27,15 @@ pub(crate) struct Product {
 }
 
 /// Runs for about so long on the adapter of this name.
-pub(crate) fn run(name: &str, works: impl Fn(u32) -> Result<Work>, time: Duration) -> Result<Product> {
+pub(crate) fn run(
+    name: &str,
+    algorithm: &'static Algorithm,
+    works: impl Fn(u32) -> Result<Work>,
+    time: Duration,
+) -> Result<Product> {
     let listing = adapters::list(true);
     let adapter = listing.usable.iter().find(|adapter| adapter.id.name == name);
     let adapter = adapter.with_context(|| format!("the runner does not see {name}"))?;
-    let algorithm = &registry::SHA256D;
     let fault = |fault| anyhow!("runner: {fault}");
     let mut runner =
         Runner::open(adapter, algorithm, variants(algorithm.name), Options::default()).map_err(fault)?;

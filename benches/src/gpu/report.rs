@@ -12,7 +12,7 @@ use crate::product::Product;
 const ALU_LANES: f64 = 64.0;
 /// Instructions for that unit in the machine code of each twin, for one nonce (CUDA 13.5, `sm_90`, counted in the
 /// disassembly; within 0.3% the same for `sm_89`), and the hashes that one nonce gives.
-const ALU_INSTRUCTIONS: [(&str, f64, f64); 7] = [
+const ALU_INSTRUCTIONS: [(&str, f64, f64); 13] = [
     ("calibration", 1005.0, 1.0),
     ("h1", 2268.0, 1.0),
     ("h1-mad", 1817.0, 1.0),
@@ -20,6 +20,12 @@ const ALU_INSTRUCTIONS: [(&str, f64, f64); 7] = [
     ("h4", 7889.0, 4.0),
     ("h2-mad", 3329.0, 2.0),
     ("h4-mad", 6351.0, 4.0),
+    ("p-r1", 8582.0, 1.0),
+    ("p-r2", 8604.0, 1.0),
+    ("p-r4", 8511.0, 1.0),
+    ("p-r11", 8498.0, 1.0),
+    ("p-r4-rows2", 8607.0, 1.0),
+    ("p-r4-rows64", 8504.0, 1.0),
 ];
 
 #[derive(Debug, Serialize)]

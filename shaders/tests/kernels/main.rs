@@ -52,11 +52,11 @@ fn heavy_shapes() -> [HeavyShape; 9] {
         shape,
         pairs,
         HeavyShape { rounds: Rounds::Looped(2), theta: Theta::Two, nonces_per_invocation: 4, ..shape },
-        HeavyShape { rounds: Rounds::Looped(4), rows: Rows::Eight, ..pairs },
-        HeavyShape { rounds: Rounds::Looped(11), product: Product::RowPairs, ..pairs },
+        HeavyShape { rounds: Rounds::Looped(1), rows: Rows::Two, ..shape },
+        HeavyShape { rounds: Rounds::Looped(11), ..pairs },
         HeavyShape { rounds: unrolled, workgroup_size: 64, ..shape },
-        HeavyShape { rounds: unrolled, theta: Theta::Two, rows: Rows::Eight, ..pairs },
-        HeavyShape { rows: Rows::All, workgroup_size: 256, ..pairs },
-        HeavyShape { product: Product::RowPairs, rows: Rows::Eight, ..shape },
+        HeavyShape { rounds: unrolled, theta: Theta::Two, ..pairs },
+        HeavyShape { rounds: Rounds::Looped(1), rows: Rows::All, workgroup_size: 256, ..pairs },
+        HeavyShape { rounds: Rounds::Looped(1), product: Product::RowPairs, ..shape },
     ]
 }

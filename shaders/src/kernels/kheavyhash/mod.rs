@@ -57,10 +57,10 @@ impl Default for Shape {
     fn default() -> Self {
         Self {
             width: Width::Wide,
-            rounds: Rounds::Looped(1),
+            rounds: Rounds::Looped(4),
             theta: Theta::Three,
             product: Product::Dots,
-            rows: Rows::Two,
+            rows: Rows::Eight,
             workgroup_size: WORKGROUP_SIZE,
             nonces_per_invocation: 1,
         }
@@ -73,19 +73,19 @@ pub(super) fn variants() -> Vec<Variant> {
     let shapes = [
         shape,
         pairs,
-        Shape { rounds: Rounds::Looped(4), rows: Rows::Eight, ..pairs },
-        Shape { rounds: Rounds::Looped(4), rows: Rows::Eight, ..shape },
-        Shape { rounds: Rounds::Unrolled, rows: Rows::Eight, ..pairs },
         Shape { theta: Theta::Two, ..pairs },
-        Shape { product: Product::RowPairs, ..pairs },
-        Shape { product: Product::RowPairs, ..shape },
+        Shape { product: Product::RowPairs, rows: Rows::Two, ..pairs },
+        Shape { rounds: Rounds::Looped(1), ..pairs },
+        Shape { rounds: Rounds::Unrolled, ..pairs },
+        Shape { rounds: Rounds::Looped(1), rows: Rows::Two, ..pairs },
+        Shape { product: Product::RowPairs, rows: Rows::Two, ..shape },
     ];
     shapes.into_iter().map(Shape::variant).chain([reference()]).collect()
 }
 
 impl Shape {
-    /// Width and rounds of a turn, and all other parts that differ from the default, joined by hyphens: `p-r4-t2-rows8`
-    /// has lanes of two words, four rounds at each turn of the loop, theta in two steps and eight rows at each turn.
+    /// Width and rounds of a turn, and all other parts that differ from the default, joined by hyphens: `p-r4-t2-rows2`
+    /// has lanes of two words, four rounds at each turn of the loop, theta in two steps and two rows at each turn.
     pub fn name(&self) -> String {
         let mut name = match self.width {
             Width::Wide => "w".to_owned(),
@@ -102,8 +102,8 @@ impl Shape {
             name += "-mul";
         }
         name += match self.rows {
-            Rows::Two => "",
-            Rows::Eight => "-rows8",
+            Rows::Two => "-rows2",
+            Rows::Eight => "",
             Rows::All => "-rows64",
         };
         if self.workgroup_size != WORKGROUP_SIZE {
