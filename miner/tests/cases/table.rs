@@ -41,7 +41,7 @@ pub(crate) enum Part {
 impl Part {
     /// Whether it is still to come.
     pub(crate) fn is_later(self) -> bool {
-        matches!(self, Self::Kaspa | Self::StratumV2)
+        matches!(self, Self::StratumV2)
     }
 }
 
@@ -685,9 +685,33 @@ pub(crate) const CASES: &[Case] = &[
     Case { number: 38, situation: "shares for old jobs, and jobs of the future", tries: &[Later(StratumV2)] },
     Case { number: 39, situation: "another extranonce prefix between jobs", tries: &[Later(StratumV2)] },
     Case { number: 40, situation: "the meaning of the least time", tries: &[Later(StratumV2)] },
-    Case { number: 41, situation: "a prefix of four bytes exhausts the nonces", tries: &[Later(Kaspa)] },
-    Case { number: 42, situation: "jobs that come faster than they are taken", tries: &[Later(Kaspa)] },
-    Case { number: 43, situation: "the same job id in every share", tries: &[Later(Kaspa)] },
+    Case {
+        number: 41,
+        situation: "a prefix of four bytes exhausts the nonces",
+        tries: &[Elsewhere(
+            Kaspa,
+            "stratum-client/src/dialect/kaspa/tests/jobs.rs",
+            "a_small_nonce_space_is_told_once",
+        )],
+    },
+    Case {
+        number: 42,
+        situation: "jobs that come faster than they are taken",
+        tries: &[Elsewhere(
+            Kaspa,
+            "stratum-client/src/dialect/kaspa/tests/shares.rs",
+            "recent_jobs_are_still_sent_for",
+        )],
+    },
+    Case {
+        number: 43,
+        situation: "the same job id in every share",
+        tries: &[Elsewhere(
+            Kaspa,
+            "stratum-client/src/dialect/kaspa/tests/shares.rs",
+            "job_ids_go_back_as_they_came",
+        )],
+    },
     Case {
         number: 44,
         situation: "pools that judge miners by their name",
@@ -701,7 +725,11 @@ pub(crate) const CASES: &[Case] = &[
                 },
                 ..Scene::calm("default")
             }),
-            Later(Kaspa),
+            Elsewhere(
+                Kaspa,
+                "stratum-client/src/dialect/kaspa/tests/handshake.rs",
+                "both_requests_go_out_together",
+            ),
         ],
     },
     Case {
@@ -921,7 +949,15 @@ pub(crate) const CASES: &[Case] = &[
             ),
         ],
     },
-    Case { number: 65, situation: "an older job comes behind a newer one", tries: &[Later(Kaspa)] },
+    Case {
+        number: 65,
+        situation: "an older job comes behind a newer one",
+        tries: &[Elsewhere(
+            Kaspa,
+            "stratum-client/src/dialect/kaspa/tests/jobs.rs",
+            "a_job_that_was_overtaken_is_dropped",
+        )],
+    },
     Case {
         number: 66,
         situation: "the login is never answered",
@@ -932,7 +968,11 @@ pub(crate) const CASES: &[Case] = &[
                 check: |seen| assert_eq!(seen.stats.connects, 1),
                 ..Scene::calm("silent-authorize")
             }),
-            Later(Kaspa),
+            Elsewhere(
+                Kaspa,
+                "stratum-client/src/dialect/kaspa/tests/handshake.rs",
+                "a_login_without_an_answer",
+            ),
         ],
     },
 ];
