@@ -1,5 +1,7 @@
 //! What the comparisons with other programs share.
 
+pub mod cpuminer;
+
 use std::fs;
 
 /// Processor times of the whole machine, in ticks.

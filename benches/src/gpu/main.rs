@@ -12,7 +12,6 @@ mod kheavyhash;
 mod known;
 mod measure;
 mod nvidia;
-mod peer;
 mod product;
 mod report;
 mod sha256d;
@@ -23,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
+use rminer_benches::cpuminer::{self, Cpuminer};
 use rminer_shaders::Variant;
 
 use crate::known::Known;
@@ -31,6 +31,8 @@ use crate::report::{Group, Peer, Report};
 
 /// Nothing new is begun after this.
 const BUDGET: Duration = Duration::from_secs(540);
+/// Runs of another miner on the processor, each with one of ours.
+const PAIRS: usize = 5;
 
 #[derive(Parser)]
 #[command(about = "Kernels on a card: rates, ratios and limits (CPUMINER=path compares software devices)")]
@@ -161,7 +163,7 @@ fn run(arguments: &Arguments, twins: &[(String, String)]) -> Result<Report> {
     }
     session.reference()?;
     let product = session.product();
-    let peer = session.peer()?;
+    let peer = session.peer();
     let Session { skipped, groups, .. } = session;
     Ok(Report {
         device: device.name.clone(),
@@ -250,25 +252,42 @@ impl Session<'_> {
         }
     }
 
-    /// A miner for processors before and after the same time of ours.
-    fn peer(&mut self) -> Result<Option<Peer>> {
+    /// A miner for processors, in turns with ours.
+    fn peer(&mut self) -> Option<Peer> {
         if !self.device.software || self.arguments.algo != Algorithm::Sha256d {
-            return Ok(None);
+            return None;
         }
-        let Ok(program) = std::env::var("CPUMINER") else {
+        let Some(program) = std::env::var_os("CPUMINER") else {
             self.skip("comparison with cpuminer-opt: CPUMINER names no program");
-            return Ok(None);
+            return None;
         };
-        let seconds = 15;
+        match self.pairs(&Cpuminer { program: program.into() }) {
+            Ok(peer) => Some(peer),
+            Err(error) => {
+                self.skip(format!("comparison with cpuminer-opt: {error:#}"));
+                None
+            }
+        }
+    }
+
+    fn pairs(&self, cpuminer: &Cpuminer) -> Result<Peer> {
+        let version = cpuminer.version()?;
+        println!("Beside {version}");
         let variant = self.variants.first().context("no kernel")?;
         let job = self.known.job(variant)?;
         let mut ours = self.device.compile(&source(variant, &job))?;
         ours.prepare()?;
-        let before = peer::rate(&program, seconds)?;
-        let rate = ours.run(Duration::from_secs(u64::from(seconds)))?;
-        let after = peer::rate(&program, seconds)?;
-        let command = format!("cpuminer {} {seconds}", peer::ARGUMENTS);
-        Ok(Some(Peer { command, rates_hs: [before, after], ours_hs: rate.best_hs() }))
+        let (time, mut pairs) = (Duration::from_secs(5), Vec::new());
+        for number in 0..PAIRS {
+            // Whoever is first may have the other's heat; so they take turns.
+            let first = if number % 2 == 1 { Some(cpuminer.rate_hs(time)?) } else { None };
+            let ours_hs = ours.run(time)?.best_hs();
+            let theirs_hs = first.map_or_else(|| cpuminer.rate_hs(time), Ok)?;
+            println!("  {:.2} / {:.2} MH per CPU s", ours_hs / 1e6, theirs_hs / 1e6);
+            pairs.push((ours_hs, theirs_hs));
+        }
+        let command = format!("cpuminer {}", cpuminer::ARGUMENTS.join(" "));
+        Ok(Peer { version, command, pairs })
     }
 
     fn measure(&mut self, title: &'static str, subjects: &mut [&mut dyn Subject]) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use rminer_benches::median;
 use serde::Serialize;
 
 use crate::measure::Row;
@@ -56,11 +57,17 @@ pub(crate) struct Group {
 /// Another miner for processors.
 #[derive(Debug, Serialize)]
 pub(crate) struct Peer {
+    pub(crate) version: String,
     pub(crate) command: String,
-    /// Hashes for each second of processor time, before and after.
-    pub(crate) rates_hs: [f64; 2],
-    /// Ours, in between.
-    pub(crate) ours_hs: f64,
+    /// Hashes for each second of processor time, ours and theirs, taken in turns.
+    pub(crate) pairs: Vec<(f64, f64)>,
+}
+
+impl Peer {
+    /// Ours divided by theirs.
+    fn ratios(&self) -> Vec<f64> {
+        self.pairs.iter().map(|(ours, theirs)| ours / theirs).collect()
+    }
 }
 
 impl Report {
@@ -113,15 +120,15 @@ impl Report {
             );
         }
         if let Some(peer) = &self.peer {
-            let [before, after] = peer.rates_hs.map(|rate| rate / 1e6);
             let _ = writeln!(
                 text,
-                "## Beside `{}`\n\n{before:.2} and {after:.2} MH for each second of processor time, ours in between \
-                 {:.2}: ratio {:.2}.\n",
-                peer.command,
-                peer.ours_hs / 1e6,
-                peer.ours_hs / 1e6 / f64::midpoint(before, after),
+                "## Beside `{}`\n\n{}. Hashes for each second of processor time, of software Vulkan and of one thread there:\n",
+                peer.command, peer.version
             );
+            for (ours, theirs) in &peer.pairs {
+                let _ = writeln!(text, "- {:.2} / {:.2} MH = {:.3}", ours / 1e6, theirs / 1e6, ours / theirs);
+            }
+            let _ = writeln!(text, "\nMedian {:.3}.\n", median(peer.ratios()));
         }
         for skipped in &self.skipped {
             let _ = writeln!(text, "- SKIPPED: {skipped}");

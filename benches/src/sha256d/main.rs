@@ -4,7 +4,6 @@
 //! AVX-512, for the kernel with the SHA instructions. Rates are for each second of processor time, so the machine
 //! need not be quiet; the runs of a pair see nearly the same clock, and the median of the pairs' ratios counts.
 
-mod cpuminer;
 mod ours;
 mod report;
 
@@ -15,10 +14,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use rminer_algos::registry::SHA256D;
-use rminer_benches::Times;
+use rminer_benches::{Times, cpuminer::Cpuminer};
 use serde::Serialize;
-
-use self::cpuminer::Cpuminer;
 
 #[derive(Parser)]
 #[command(about = "SHA-256d beside cpuminer-opt (CPUMINER=path, CPUMINER_SHANI=path)")]

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use rminer_benches::median;
+use rminer_benches::{cpuminer, median};
 use serde::Serialize;
 
-use super::{Pair, cpuminer};
+use super::Pair;
 
 /// All comparisons of one run of this program.
 #[derive(Serialize)]

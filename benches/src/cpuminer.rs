@@ -8,17 +8,22 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-pub(crate) struct Cpuminer {
-    pub(crate) program: PathBuf,
+/// A program to compare with.
+pub struct Cpuminer {
+    /// Where it is.
+    pub program: PathBuf,
 }
 
 /// What is asked of it: one thread, rates of every scan, no lower priority than ours.
-pub(crate) const ARGUMENTS: [&str; 8] =
+pub const ARGUMENTS: [&str; 8] =
     ["-a", "sha256d", "--benchmark", "-t", "1", "--hash-meter", "--no-color", "--cpu-priority=2"];
 
 impl Cpuminer {
     /// Name, version, and the instruction sets that it was built for.
-    pub(crate) fn version(&self) -> Result<String> {
+    ///
+    /// # Errors
+    /// When the program does not run or is another one.
+    pub fn version(&self) -> Result<String> {
         let output = Command::new(&self.program).arg("--version").output();
         let output = output.with_context(|| format!("{} does not run", self.program.display()))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -35,9 +40,12 @@ impl Cpuminer {
 
     /// Hashes per second of processor time, over about this time of the clock.
     ///
+    /// # Errors
+    /// When the program does not run, or does not tell what is read here.
+    ///
     /// The program tells the rate of each scan by the clock when the scan is over. That rate times the time since the
     /// line before is what the scan hashed.
-    pub(crate) fn rate_hs(&self, time: Duration) -> Result<f64> {
+    pub fn rate_hs(&self, time: Duration) -> Result<f64> {
         // Longer than needed: the last scan is not waited for.
         let limit = (time.as_secs() + 30).to_string();
         let child = Command::new(&self.program)
