@@ -253,11 +253,11 @@ fn loss(subject: &Subject) {
     let mut runner = subject.open();
     let (work, target) = subject.work(6);
     runner.load(&work, target).unwrap();
-    let (destroyer, calls, destroyed) = (runner.destroyer(), Cell::new(0), Cell::new(None));
+    let (saboteur, calls, destroyed) = (runner.saboteur(), Cell::new(0), Cell::new(None));
     let interrupt = || {
         calls.set(calls.get() + 1);
         if calls.get() == 6 {
-            destroyer.destroy();
+            saboteur.destroy();
             destroyed.set(Some(Instant::now()));
         }
         false

@@ -13,11 +13,13 @@ use crate::fault::{Fault, Watch, contained};
 
 /// One wait for the device; between two of them it is looked whether the device was lost.
 const WAIT: Duration = Duration::from_millis(250);
+/// A device that has no time left is looked at all the same.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 pub(crate) struct Card {
     handles: ManuallyDrop<Handles>,
     watch: Watch,
-    patience: Duration,
+    patience: Cell<Duration>,
     pipelines: Cell<u32>,
     hung: Cell<bool>,
 }
@@ -87,7 +89,7 @@ impl Card {
         Ok(Self {
             handles: ManuallyDrop::new(Handles { device, queue, bindings, layout, tick_ns, int64 }),
             watch,
-            patience,
+            patience: Cell::new(patience),
             pipelines: Cell::new(0),
             hung: Cell::new(false),
         })
@@ -133,26 +135,27 @@ impl Card {
 
     /// Waits until a submission is done, and not for ever.
     pub(crate) fn wait(&self, submission: &wgpu::SubmissionIndex) -> Result<(), Fault> {
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.patience.get();
         loop {
             self.watch.check()?;
+            let timeout = deadline.saturating_duration_since(Instant::now()).clamp(SHORTEST_WAIT, WAIT);
             let poll =
-                wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: Some(WAIT) };
+                wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: Some(timeout) };
             match contained("waiting", || self.device().poll(poll))? {
                 Ok(_) => return self.watch.check(),
                 Err(wgpu::PollError::Timeout) if Instant::now() < deadline => {}
                 Err(wgpu::PollError::Timeout) => {
                     self.hung.set(true);
-                    return Err(Fault::Hung(self.patience));
+                    return Err(Fault::Hung(self.patience.get()));
                 }
                 Err(error) => return Err(Fault::Lost(error.to_string())),
             }
         }
     }
 
-    /// Loses the device on purpose.
-    pub(crate) fn destroyer(&self) -> wgpu::Device {
-        self.device().clone()
+    /// How long a dispatch may take from now on.
+    pub(crate) fn set_patience(&self, patience: Duration) {
+        self.patience.set(patience);
     }
 
     pub(crate) fn device(&self) -> &wgpu::Device {

@@ -13,8 +13,6 @@ use crate::planted;
 use crate::runner::Options;
 use crate::runner::engine::{Engine, Loaded};
 
-/// Time for the measurement, compilers included; what is not measured by then is not chosen.
-const BUDGET: Duration = Duration::from_secs(2);
 /// Time that one kernel is measured for, once it compiled.
 const EACH: Duration = Duration::from_millis(40);
 /// Dispatches of less time say little.
@@ -28,6 +26,8 @@ pub enum Picks {
     /// By measuring. Software adapters take the first kernel unmeasured.
     #[default]
     Auto,
+    /// By measuring, software too.
+    Measured,
     /// The kernel of this name; work that it does not fit is hashed by the best guess of one lane.
     Named(String),
     /// Those that a measurement chose before: of one lane, and of several.
@@ -73,7 +73,9 @@ pub(crate) fn engines(
     let variants = &able[..];
     let (chosen, measured) = match named(variants, &options.picks)? {
         Some(chosen) => (compiled(card, chosen, options)?, Vec::new()),
-        None if software => (compiled(card, vec![best_guess(variants)?], options)?, Vec::new()),
+        None if software && options.picks != Picks::Measured => {
+            (compiled(card, vec![best_guess(variants)?], options)?, Vec::new())
+        }
         None => measure_all(card, algorithm, variants, options)?,
     };
     let single = chosen.iter().find(|engine| engine.lanes() == 1).map(|engine| engine.variant.name.clone());
@@ -87,7 +89,7 @@ pub(crate) fn engines(
 fn named<'a>(variants: &'a [Arc<Variant>], picks: &Picks) -> Result<Option<Vec<&'a Arc<Variant>>>, Fault> {
     let find = |name: &str| variants.iter().find(|variant| variant.name == name);
     let one = match picks {
-        Picks::Auto => return Ok(None),
+        Picks::Auto | Picks::Measured => return Ok(None),
         Picks::Named(name) => {
             let names: Vec<&str> = variants.iter().map(|variant| variant.name.as_str()).collect();
             let found = find(name).ok_or_else(|| {
@@ -141,7 +143,7 @@ fn measure_all(
     order.extend(variants.iter().filter(|variant| !variant.generated));
     for variant in order {
         let place = usize::from(variant.lanes > 1);
-        if best[0].is_some() && (!variant.generated || began.elapsed() > BUDGET) {
+        if best[0].is_some() && (!variant.generated || began.elapsed() >= options.measuring) {
             break;
         }
         let started = Instant::now();

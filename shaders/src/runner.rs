@@ -16,7 +16,7 @@ use crate::Variant;
 use crate::adapters::Adapter;
 use crate::card::Card;
 use crate::choose::{self, Choice, Picks};
-use crate::fault::Fault;
+use crate::fault::{Fault, Watch};
 use crate::part::{Part, is_candidate};
 use crate::planted::{self, Case};
 use crate::ring::{Flight, Span};
@@ -35,6 +35,8 @@ pub struct Options {
     pub slice: Duration,
     /// How long one may take before the device counts as hung.
     pub patience: Duration,
+    /// The same for what runs while the device is opened: some drivers compile a kernel when it runs first.
+    pub opening_patience: Duration,
     /// Hashes of each slice instead of what the time says, also beyond what its results have room for.
     pub fixed_hashes: Option<u64>,
     /// Whether slices are timed by the device's own clock, where it has one, or by the host's; `None` for the
@@ -45,6 +47,8 @@ pub struct Options {
     pub planted_every: u32,
     /// Which kernels.
     pub picks: Picks,
+    /// Time to measure kernels, compilers included; what is not measured by then is not chosen.
+    pub measuring: Duration,
 }
 
 impl Default for Options {
@@ -52,10 +56,12 @@ impl Default for Options {
         Self {
             slice: Duration::from_millis(20),
             patience: Duration::from_secs(10),
+            opening_patience: Duration::from_secs(120),
             fixed_hashes: None,
             device_clock: None,
             planted_every: 4096,
             picks: Picks::Auto,
+            measuring: Duration::from_secs(2),
         }
     }
 }
@@ -99,14 +105,22 @@ impl Stats {
     }
 }
 
-/// Loses a device on purpose, as a driver's reset would. For tests of what comes after.
+/// Breaks a device on purpose, as a driver would. For tests of what comes after.
 #[derive(Debug, Clone)]
-pub struct Destroyer(wgpu::Device);
+pub struct Saboteur {
+    device: wgpu::Device,
+    watch: Watch,
+}
 
-impl Destroyer {
+impl Saboteur {
     /// Destroys the device; what is in flight is lost.
     pub fn destroy(&self) {
-        self.0.destroy();
+        self.device.destroy();
+    }
+
+    /// Tells the runner of a fault as wgpu would, from whichever thread.
+    pub fn report(&self, fault: Fault) {
+        self.watch.note(fault);
     }
 }
 
@@ -162,7 +176,7 @@ impl Runner {
     ) -> Result<Self, Fault> {
         let reference = (algorithm.reference)().map_err(|error| Fault::Memory(error.0))?;
         let device_clock = options.device_clock.unwrap_or(!adapter.software);
-        let card = Card::open(&adapter.id, options.patience, device_clock)?;
+        let card = Card::open(&adapter.id, options.opening_patience, device_clock)?;
         let variants: Vec<Arc<Variant>> = variants.into_iter().map(Arc::new).collect();
         let (engines, choice) = choose::engines(&card, adapter.software, algorithm, &variants, &options)?;
         let pace = Pace::new(options.slice);
@@ -191,6 +205,7 @@ impl Runner {
                 runner.run_case(engine, case)?;
             }
         }
+        runner.card.set_patience(runner.options.patience);
         Ok(runner)
     }
 
@@ -279,9 +294,9 @@ impl Runner {
         self.card.tick_ns().is_some()
     }
 
-    /// What loses this device on purpose.
-    pub fn destroyer(&self) -> Destroyer {
-        Destroyer(self.card.destroyer())
+    /// What breaks this device on purpose.
+    pub fn saboteur(&self) -> Saboteur {
+        Saboteur { device: self.card.device().clone(), watch: self.card.watch().clone() }
     }
 
     /// Runs the self-test again, all cases on all kernels in use.

@@ -29,7 +29,8 @@ fn kernels() -> Vec<Variant> {
 
 fn options() -> Options {
     // Many workers may share this machine, and software waits its turn with them.
-    Options { patience: Duration::from_secs(120), ..Options::default() }
+    let patience = Duration::from_secs(120);
+    Options { patience, opening_patience: patience, ..Options::default() }
 }
 
 fn open(adapter: &Adapter, options: Options) -> Runner {
@@ -230,11 +231,11 @@ fn a_lost_device_loses_and_doubles_nothing() {
     let whole = 0..1u64 << 17;
     let mut runner = open(&adapter, Options { fixed_hashes: Some(1 << 13), ..options() });
     runner.load(&work, target).unwrap();
-    let (destroyer, calls) = (runner.destroyer(), Cell::new(0));
+    let (saboteur, calls) = (runner.saboteur(), Cell::new(0));
     let destroy_in_the_middle = || {
         calls.set(calls.get() + 1);
         if calls.get() == 5 {
-            destroyer.destroy();
+            saboteur.destroy();
         }
         false
     };
@@ -251,6 +252,101 @@ fn a_lost_device_loses_and_doubles_nothing() {
     claims.extend(scan_all(&mut runner, done..whole.end));
     assert_eq!(sorted(&claims), winners(&work, target, whole), "each exactly once");
     eprintln!("mining again {} ms after the loss was told", began.elapsed().as_millis());
+}
+
+#[test]
+fn a_device_that_does_not_answer_is_left_behind() {
+    let Some(adapter) = adapter() else { return };
+    let (work, target) = (work(10, 0), target(500));
+    // No dispatch of so many hashes is done when it is looked for the first time.
+    let hasty = Options { patience: Duration::ZERO, fixed_hashes: Some(1 << 18), ..options() };
+    let mut runner = open(&adapter, hasty);
+    runner.load(&work, target).unwrap();
+    let mut claims = Vec::new();
+    let done = runner.scan(0..1 << 20, &never, &mut claims);
+    assert_eq!((done, claims.as_slice()), (Ok(0), &[][..]), "nothing is done, and nothing claimed");
+    for _ in 0..2 {
+        let fault = runner.scan(0..1 << 20, &never, &mut claims).unwrap_err();
+        assert_eq!(fault, Fault::Hung(Duration::ZERO));
+    }
+    drop(runner);
+    let mut runner = open(&adapter, options());
+    runner.load(&work, target).unwrap();
+    assert_eq!(sorted(&scan_all(&mut runner, 0..1 << 14)), winners(&work, target, 0..1 << 14));
+}
+
+#[test]
+fn memory_that_runs_out_ends_a_scan_with_what_is_done() {
+    let Some(adapter) = adapter() else { return };
+    let (work, target) = (work(11, 0), target(200));
+    let mut runner = open(&adapter, Options { fixed_hashes: Some(1 << 12), ..options() });
+    runner.load(&work, target).unwrap();
+    let (saboteur, calls) = (runner.saboteur(), Cell::new(0));
+    let use_up = || {
+        calls.set(calls.get() + 1);
+        if calls.get() == 5 {
+            saboteur.report(Fault::Memory("of the device".into()));
+        }
+        false
+    };
+    let mut claims = Vec::new();
+    let done = runner.scan(0..1 << 16, &use_up, &mut claims).unwrap();
+    assert_eq!(done, 3 << 12, "the slice in flight went with the memory");
+    assert_eq!(sorted(&claims), winners(&work, target, 0..done));
+    let fault = runner.scan(done..1 << 16, &never, &mut claims).unwrap_err();
+    assert_eq!(fault, Fault::Memory("of the device".into()));
+    drop(runner);
+    let mut runner = open(&adapter, options());
+    runner.load(&work, target).unwrap();
+    claims.extend(scan_all(&mut runner, done..1 << 16));
+    assert_eq!(sorted(&claims), winners(&work, target, 0..1 << 16), "each exactly once");
+}
+
+#[test]
+fn the_fastest_of_what_compiles_is_chosen() {
+    let Some(adapter) = adapter() else { return };
+    let kernel = |name: &str| variants("sha256d").into_iter().find(|kernel| kernel.name == name).unwrap();
+    let broken = || {
+        let mut broken = kernel("h1-w64");
+        broken.text = broken.text.replacen("fn main(", "fn main_(", 1);
+        broken
+    };
+    let picks = Picks::Measured;
+    let patient = Options { picks: picks.clone(), measuring: Duration::from_secs(600), ..options() };
+    let table = || vec![kernel("reference"), broken(), kernel("h1-mad"), kernel("h1"), kernel("h2")];
+    let runner = Runner::open(&adapter, &SHA256D, table(), patient.clone()).unwrap();
+    let choice = runner.choice();
+    let names: Vec<&str> = choice.measured.iter().map(|row| row.name.as_str()).collect();
+    assert_eq!(names, ["h1-w64", "h1-mad", "h1", "h2"], "what is there to be read is not measured");
+    let rate = |name: &str| choice.measured.iter().find(|row| row.name == name).unwrap().rate_hs;
+    assert_eq!(rate("h1-w64"), None, "it does not compile");
+    let best = if rate("h1-mad") > rate("h1") { "h1-mad" } else { "h1" };
+    assert_eq!(choice.single, best);
+    let worthwhile = rate("h2").unwrap() > rate(best).unwrap() * 1.01;
+    assert_eq!(choice.several.as_deref(), worthwhile.then_some("h2"));
+
+    // Without time for more than one, the first that compiles is taken, and the readable one when nothing else does.
+    let hasty = Options { measuring: Duration::ZERO, ..patient };
+    for (table, measured, single) in [
+        (table(), vec!["h1-w64", "h1-mad"], "h1-mad"),
+        (vec![broken(), kernel("reference")], vec!["h1-w64", "reference"], "reference"),
+    ] {
+        let runner = Runner::open(&adapter, &SHA256D, table, hasty.clone()).unwrap();
+        let names: Vec<&str> = runner.choice().measured.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!((names, runner.choice().single.as_str()), (measured, single));
+    }
+
+    // What was chosen before is compiled and not measured again, unless the program does not have it any more.
+    for known in ["h1", "a kernel of another version"] {
+        let picks = Picks::Known(known.into(), None);
+        let options = Options { picks, ..options() };
+        let variants = vec![kernel("h1"), kernel("reference")];
+        let runner = Runner::open(&adapter, &SHA256D, variants, options).unwrap();
+        assert_eq!((runner.choice().single.as_str(), runner.pipelines_created()), ("h1", 1));
+        assert!(runner.choice().measured.is_empty());
+    }
+    let nothing = Runner::open(&adapter, &SHA256D, vec![broken()], Options { picks, ..options() });
+    assert!(matches!(nothing.err(), Some(Fault::Refused(_))));
 }
 
 #[test]

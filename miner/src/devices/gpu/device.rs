@@ -55,7 +55,7 @@ impl DeviceSource for GpuSource {
         device.note(|facts| {
             facts.choice = Some(device.runner.choice().clone());
             facts.pipelines = device.runner.pipelines_created();
-            facts.destroyer = Some(device.runner.destroyer());
+            facts.saboteur = Some(device.runner.saboteur());
         });
         Ok(Box::new(device))
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rminer_algos::Algorithm;
 use rminer_shaders::adapters::{self, Why};
 use rminer_shaders::choose::{Choice, Picks};
-use rminer_shaders::runner::{Destroyer, Stats};
+use rminer_shaders::runner::{Saboteur, Stats};
 use rminer_shaders::{Adapter, Histogram};
 
 use self::device::GpuSource;
@@ -54,7 +54,7 @@ pub struct Facts {
     /// Pipelines that were made in this life of the card.
     pub pipelines: u32,
     /// What loses this life of the card on purpose, for tests of what comes after.
-    pub destroyer: Option<Destroyer>,
+    pub saboteur: Option<Saboteur>,
 }
 
 impl Card {

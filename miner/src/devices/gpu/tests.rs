@@ -109,7 +109,7 @@ fn a_lost_card_comes_back_and_finds_each_winner_once() {
                         mining_again = mining_again.or(lost.map(|lost: Instant| lost.elapsed()));
                     }
                     if lost.is_none() {
-                        setup.cards[0].facts().destroyer.unwrap().destroy();
+                        setup.cards[0].facts().saboteur.unwrap().destroy();
                         lost = Some(Instant::now());
                     }
                 }
