@@ -12,10 +12,10 @@ use super::Facts;
 use super::remembered::Memory;
 use crate::devices::{Check, Device, DeviceError, DeviceInfo, DeviceSource, Found, Interrupt, os};
 
-/// A card that does not answer for this long hangs.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The same for software, which waits its turn with everything else on the processor.
-const SOFTWARE_PATIENCE: Duration = Duration::from_secs(120);
+/// A card that does not answer for this long hangs. Software waits its turn with everything else on the processor.
+pub(super) fn patience(adapter: &Adapter) -> Duration {
+    Duration::from_secs(if adapter.software { 120 } else { 10 })
+}
 
 /// Opens a card, again after each loss.
 pub(super) struct GpuSource {
@@ -24,6 +24,8 @@ pub(super) struct GpuSource {
     pub(super) algorithm: &'static Algorithm,
     /// What the settings say; a measurement from before is looked up when it is [`Picks::Auto`].
     pub(super) picks: Picks,
+    /// A slice that takes longer is none that comes back.
+    pub(super) patience: Duration,
     pub(super) memory: Arc<Memory>,
     pub(super) facts: Arc<Mutex<Facts>>,
 }
@@ -39,13 +41,12 @@ impl DeviceSource for GpuSource {
             os::lower_priority();
         }
         let remembered = match &self.picks {
-            Picks::Auto => self.memory.recall(&self.adapter, self.algorithm),
+            Picks::Auto | Picks::Measured => self.memory.recall(&self.adapter, self.algorithm),
             _ => None,
         };
         let picks =
             remembered.map_or(self.picks.clone(), |choice| Picks::Known(choice.single, choice.several));
-        let patience = if self.adapter.software { SOFTWARE_PATIENCE } else { PATIENCE };
-        let options = Options { picks, patience, ..Options::default() };
+        let options = Options { picks, patience: self.patience, ..Options::default() };
         let runner = Runner::open(&self.adapter, self.algorithm, variants(self.algorithm.name), options)
             .map_err(device_error)?;
         if !runner.choice().measured.is_empty() {
@@ -66,7 +67,7 @@ impl DeviceSource for GpuSource {
 
     fn slowest_slice(&self) -> Duration {
         // The runner gives up earlier than that by itself, and says more.
-        if self.adapter.software { 2 * SOFTWARE_PATIENCE } else { 2 * PATIENCE }
+        2 * self.patience
     }
 
     fn checker(&self) -> Result<Box<dyn Reference>, Unavailable> {

@@ -112,6 +112,7 @@ pub fn open(
             info,
             adapter: adapter.clone(),
             algorithm,
+            patience: device::patience(&adapter),
             picks: settings.kernel.clone().map_or(Picks::Auto, Picks::Named),
             memory: Arc::clone(&memory),
             facts: Arc::clone(&facts),

@@ -1,13 +1,15 @@
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rminer_algos::registry::{RANDOMX, SHA256D};
-use rminer_algos::{NonceField, Target, Template, Work};
+use rminer_algos::{NonceField, Reference, Target, Template, Unavailable, Work};
+use rminer_shaders::Fault;
 use rminer_stratum::{Job, JobKey, Supersede};
 use tokio::sync::mpsc;
 
 use super::*;
 use crate::config::DevicePattern;
-use crate::devices::{DeviceError, Found, Generation};
+use crate::devices::{Check, Device, DeviceError, Found, Generation};
 use crate::engine::{Crew, CrewEvent, Letter, Mailbox, Patience, Report, Scheduler};
 
 fn software() -> DeviceSelection {
@@ -16,12 +18,7 @@ fn software() -> DeviceSelection {
 
 /// The software adapter as the miner sees it. Without one a test is skipped, or fails where everything must be there.
 fn setup() -> Option<GpuSetup> {
-    setup_with(None)
-}
-
-fn setup_with(kernel: Option<&str>) -> Option<GpuSetup> {
-    let settings = GpuSettings { kernel: kernel.map(str::to_owned) };
-    let setup = open(&SHA256D, &settings, &software(), None);
+    let setup = open(&SHA256D, &GpuSettings::default(), &software(), None);
     if setup.sources.is_empty() {
         let required = std::env::var("RMINER_REQUIRE_FIXTURES").is_ok_and(|value| value == "1");
         assert!(!required, "no software Vulkan: install mesa-vulkan-drivers and libvulkan1");
@@ -41,10 +38,7 @@ fn target() -> Target {
 fn a_card_is_opened_and_finds_what_the_reference_finds() {
     let Some(setup) = setup() else { return };
     let source = &setup.sources[0];
-    assert_eq!(
-        (source.info().id.as_str(), source.check()),
-        (&*setup.chosen[0].id, crate::devices::Check::First)
-    );
+    assert_eq!((source.info().id.as_str(), source.check()), (&*setup.chosen[0].id, Check::First));
     let mut device = source.open().unwrap();
     let generation = Generation::default();
     let work = Arc::new((SHA256D.sample)(3).unwrap());
@@ -72,10 +66,49 @@ fn a_card_is_opened_and_finds_what_the_reference_finds() {
     assert_eq!(device.scan(counter..counter + 1000, &interrupt, &mut found), Ok(0));
 }
 
-/// The readable kernel is slow enough to be lost in the middle of a million nonces.
-#[test]
-fn a_lost_card_comes_back_and_finds_each_winner_once() {
-    let Some(setup) = setup_with(Some("reference")) else { return };
+/// A source of the readable kernel, which is slow enough to be lost in the middle of a million nonces.
+fn readable(setup: &GpuSetup) -> GpuSource {
+    GpuSource {
+        info: setup.sources[0].info().clone(),
+        adapter: setup.cards[0].adapter.clone(),
+        algorithm: &SHA256D,
+        picks: Picks::Named("reference".into()),
+        patience: Duration::from_secs(120),
+        memory: Arc::new(Memory::new(None)),
+        facts: Arc::clone(&setup.cards[0].facts),
+    }
+}
+
+/// Opens a bad device first and good ones after so many lives.
+struct Bad {
+    bad: GpuSource,
+    good: GpuSource,
+    bad_lives: AtomicU32,
+}
+
+impl DeviceSource for Bad {
+    fn info(&self) -> &DeviceInfo {
+        self.good.info()
+    }
+
+    fn open(&self) -> Result<Box<dyn Device>, DeviceError> {
+        let left =
+            self.bad_lives.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if left.is_ok() { self.bad.open() } else { self.good.open() }
+    }
+
+    fn check(&self) -> Check {
+        self.good.check()
+    }
+
+    fn checker(&self) -> Result<Box<dyn Reference>, Unavailable> {
+        self.good.checker()
+    }
+}
+
+/// What a crew of one device tells while it searches all nonces of a piece of work. At the first winner of all,
+/// `trouble` comes over the device. Every winner must be found, and each only once.
+fn mine_through(source: Arc<dyn DeviceSource>, trouble: &mut dyn FnMut()) -> Vec<CrewEvent> {
     let sample = (SHA256D.sample)(5).unwrap();
     let field = NonceField { free_bits: 20, ..sample.nonce_field() };
     let work = Arc::new(Work::new(sample.blob(), field, None).unwrap());
@@ -93,24 +126,20 @@ fn a_lost_card_comes_back_and_finds_each_winner_once() {
     });
     let mailbox = Arc::new(Mailbox::default());
     let (sender, mut reports) = mpsc::channel(1024);
-    let mut crew = Crew::new(setup.sources.clone(), Arc::clone(&mailbox), sender, Patience::default());
+    let mut crew = Crew::new(vec![source], Arc::clone(&mailbox), sender, PATIENCE);
     mailbox.post(Letter::Mine(Scheduler::default().job(job).unwrap()));
-    let end = Instant::now() + Duration::from_secs(120);
-    let (mut nonces, mut losses, mut lost, mut mining_again) = (Vec::new(), 0, None, None);
+    let end = Instant::now() + Duration::from_secs(240);
+    let (mut nonces, mut events) = (Vec::new(), Vec::new());
     'mining: loop {
-        assert!(Instant::now() < end, "{} winners, {losses} losses", nonces.len());
+        assert!(Instant::now() < end, "{} winners, {events:?}", nonces.len());
         let now = Instant::now();
-        let mut events = crew.tick(now);
+        events.extend(crew.tick(now));
         while let Ok(report) = reports.try_recv() {
             match report {
                 Report::Hit(hit) => {
                     nonces.push(hit.nonce);
-                    if losses == 1 {
-                        mining_again = mining_again.or(lost.map(|lost: Instant| lost.elapsed()));
-                    }
-                    if lost.is_none() {
-                        setup.cards[0].facts().saboteur.unwrap().destroy();
-                        lost = Some(Instant::now());
+                    if nonces.len() == 1 {
+                        trouble();
                     }
                 }
                 Report::Ended { worker, life, error } => events.extend(crew.ended(now, worker, life, error)),
@@ -119,16 +148,94 @@ fn a_lost_card_comes_back_and_finds_each_winner_once() {
                 Report::Excess(excess) => panic!("{} winners more", excess.count),
             }
         }
-        losses += events.iter().filter(|event| matches!(event, CrewEvent::Lost(..))).count();
         std::thread::sleep(Duration::from_millis(1));
     }
     assert_eq!(crew.stop(Instant::now() + Duration::from_secs(60)), 0);
-    assert_eq!(losses, 1);
-    eprintln!("a winner again {:?} after the device was destroyed", mining_again.unwrap());
     let mut reference = (SHA256D.reference)().unwrap();
     let wins = |nonce: &u64| target().is_met_by(&reference.hash(&work, *nonce).unwrap());
     nonces.sort_unstable();
     assert_eq!(nonces, (0..1 << 20).filter(wins).collect::<Vec<u64>>());
+    events
+}
+
+/// Of each wait another length, to tell them apart.
+const PATIENCE: Patience = Patience {
+    hashing: Duration::from_secs(240),
+    preparing: Duration::from_secs(240),
+    rebirth: [Duration::from_millis(20), Duration::from_millis(60)],
+    bench: Duration::from_millis(100),
+};
+
+#[test]
+fn a_lost_card_comes_back_and_finds_each_winner_once() {
+    let Some(setup) = setup() else { return };
+    let saboteur = || setup.cards[0].facts().saboteur.unwrap();
+    let events = mine_through(Arc::new(readable(&setup)), &mut || saboteur().destroy());
+    let [wait, _] = PATIENCE.rebirth;
+    assert!(
+        matches!(&events[..], [CrewEvent::Lost(0, DeviceError::Lost(_), waited)] if *waited == wait),
+        "{events:?}"
+    );
+    let no_memory = Fault::Memory("for another buffer".into());
+    let events = mine_through(Arc::new(readable(&setup)), &mut || saboteur().report(no_memory.clone()));
+    assert_eq!(events, [CrewEvent::Lost(0, DeviceError::Memory(no_memory.to_string()), wait)]);
+}
+
+#[test]
+fn a_card_that_hangs_is_opened_anew_after_longer_and_longer_waits() {
+    let Some(setup) = setup() else { return };
+    // It has no time at all for a slice; the third time the device rests, and then it is cured.
+    let bad = GpuSource { patience: Duration::ZERO, ..readable(&setup) };
+    let source = Bad { bad, good: readable(&setup), bad_lives: AtomicU32::new(3) };
+    let events = mine_through(Arc::new(source), &mut || ());
+    let hung = || DeviceError::Lost(Fault::Hung(Duration::ZERO).to_string());
+    let [first, second] = PATIENCE.rebirth;
+    let expected = [
+        CrewEvent::Lost(0, hung(), first),
+        CrewEvent::Lost(0, hung(), second),
+        CrewEvent::Benched(0, hung()),
+    ];
+    assert_eq!(events, expected);
+}
+
+#[test]
+fn kernels_are_measured_once_for_a_card_and_its_driver() {
+    let Some(setup) = setup() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let source = |driver: &str, picks| {
+        let mut adapter = setup.cards[0].adapter.clone();
+        adapter.driver = driver.into();
+        let facts: Arc<Mutex<Facts>> = Arc::default();
+        let memory = Arc::new(Memory::new(Some(folder.path())));
+        (GpuSource { adapter, picks, memory, facts: Arc::clone(&facts), ..readable(&setup) }, facts)
+    };
+    let open = |driver: &str, picks| {
+        let (source, facts) = source(driver, picks);
+        source.open().unwrap();
+        let facts = facts.lock().unwrap().clone();
+        (facts.choice.unwrap(), facts.pipelines)
+    };
+    let (measured, _) = open("1", Picks::Measured);
+    assert!(!measured.measured.is_empty());
+    // From now on only what was chosen is compiled, whoever opens the card.
+    let in_use = 1 + u32::from(measured.several.is_some());
+    for picks in [Picks::Measured, Picks::Auto] {
+        let (known, pipelines) = open("1", picks);
+        assert_eq!((known.single, known.several), (measured.single.clone(), measured.several.clone()));
+        assert_eq!((known.measured.len(), pipelines), (0, in_use));
+    }
+    let recalled = |driver: &str| {
+        let source = source(driver, Picks::Auto).0;
+        source.memory.recall(&source.adapter, &SHA256D)
+    };
+    assert_eq!(recalled("1").unwrap().measured.len(), measured.measured.len());
+    // The user's word counts, and is not kept as if it had been measured.
+    assert_eq!(open("1", Picks::Named("reference".into())).0.single, "reference");
+    assert_eq!(recalled("1").unwrap().single, measured.single);
+    // Another driver may make other code of the same kernels.
+    assert_eq!(recalled("2"), None);
+    assert!(!open("2", Picks::Measured).0.measured.is_empty());
+    assert!(recalled("2").is_some() && recalled("1").is_some());
 }
 
 #[test]
