@@ -77,7 +77,7 @@ impl Language {
     /// The statement that reports a candidate.
     pub(crate) fn report(self, offset: &str) -> String {
         match self {
-            Self::Wgsl => format!("report({offset});"),
+            Self::Wgsl => format!("report(index, {offset});"),
             Self::Cuda => format!("report(results, {offset});"),
         }
     }
