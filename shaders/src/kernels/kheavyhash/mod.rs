@@ -77,6 +77,7 @@ pub(super) fn variants() -> Vec<Variant> {
         Shape { product: Product::RowPairs, rows: Rows::Two, ..pairs },
         Shape { rounds: Rounds::Looped(1), ..pairs },
         Shape { rounds: Rounds::Unrolled, ..pairs },
+        Shape { rounds: Rounds::Unrolled, ..shape },
         Shape { rounds: Rounds::Looped(1), rows: Rows::Two, ..pairs },
         Shape { product: Product::RowPairs, rows: Rows::Two, ..shape },
     ];
