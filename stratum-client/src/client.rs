@@ -9,6 +9,8 @@
 
 pub(crate) mod endpoint;
 mod link;
+#[cfg(feature = "kaspad")]
+mod messages;
 mod sleep;
 
 use std::collections::{HashMap, VecDeque};
@@ -23,7 +25,7 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use crate::address::AddressError;
 use crate::connect::{DialOptions, Dialer, Path, Route};
 use crate::dialect::{CloseReason, HttpFailure, HttpReply, HttpRequest};
-use crate::endpoint::{Host, PoolConfig, PoolConfigError, PoolUrl};
+use crate::endpoint::{Host, PoolConfig, PoolConfigError, PoolUrl, Protocol};
 use crate::http::{self, HttpClient};
 use crate::job::Share;
 use crate::ledger::{Ledger, NotSent};
@@ -111,8 +113,20 @@ pub struct Client {
 
 /// A connection that the supervisor knows.
 enum Link {
-    Stream { pool: usize, commands: mpsc::Sender<Vec<u8>> },
-    Http { pool: usize, node: Arc<HttpClient> },
+    Stream {
+        pool: usize,
+        commands: mpsc::Sender<Vec<u8>>,
+    },
+    Http {
+        pool: usize,
+        node: Arc<HttpClient>,
+    },
+    /// A node whose stream of messages comes and goes: the number of the latest, and what goes out on it.
+    Messages {
+        pool: usize,
+        stream: u32,
+        commands: Option<mpsc::Sender<Vec<u8>>>,
+    },
 }
 
 /// A task, and what to say when it crashes.
@@ -133,7 +147,17 @@ enum Failure {
 /// What a task leaves behind.
 enum Ended {
     Stream(ConnId, CloseReason),
-    Http { conn: ConnId, tag: u64, outcome: Answer },
+    #[cfg(feature = "kaspad")]
+    Messages {
+        conn: ConnId,
+        stream: u32,
+        reason: CloseReason,
+    },
+    Http {
+        conn: ConnId,
+        tag: u64,
+        outcome: Answer,
+    },
 }
 
 impl Client {
@@ -246,6 +270,8 @@ impl Client {
                 Output::Connect { conn, pool, address } => self.connect(conn, pool, address),
                 Output::Send { conn, bytes } => self.send(conn, bytes),
                 Output::Http { conn, request } => self.request(conn, request),
+                Output::Message { conn, message } => self.message(conn, message),
+                Output::HangUp { conn } => self.hang_up(conn),
                 Output::Close { conn } => self.close(conn),
                 Output::Event(event) => self.tell(event),
             }
@@ -267,6 +293,12 @@ impl Client {
         if http::is_http(&config.url) {
             let node = Arc::new(HttpClient::new(Arc::clone(&self.dialer), config));
             self.links.insert(conn, Link::Http { pool, node });
+            let now = self.now(Instant::now());
+            self.supervisor.handle_connected(now, conn);
+            return;
+        }
+        if config.url.protocol() == Protocol::Kaspad {
+            self.links.insert(conn, Link::Messages { pool, stream: 0, commands: None });
             let now = self.now(Instant::now());
             self.supervisor.handle_connected(now, conn);
             return;
@@ -296,6 +328,48 @@ impl Client {
             let reason = CloseReason::Network(format!("the pool left {MAX_COMMANDS} messages unread"));
             let now = self.now(Instant::now());
             self.supervisor.handle_closed(now, conn, reason);
+        }
+    }
+
+    /// Sends a message on the stream of messages, which it opens where there is none.
+    fn message(&mut self, conn: ConnId, message: Vec<u8>) {
+        let Some(Link::Messages { pool, commands, .. }) = self.links.get(&conn) else { return };
+        let (pool, open) = (*pool, commands.clone());
+        self.show(pool, Direction::Out, &message);
+        // A closed channel means that the end of the stream is about to be told. A dialect asks one thing of a kind at
+        // a time, so a full one cannot be.
+        let Some(commands) = open.or_else(|| self.open_stream(conn, pool)) else { return };
+        let _ = commands.try_send(message);
+    }
+
+    #[cfg(feature = "kaspad")]
+    fn open_stream(&mut self, conn: ConnId, pool: usize) -> Option<mpsc::Sender<Vec<u8>>> {
+        let route = Route::to_pool(self.pools.get(pool)?);
+        let Some(Link::Messages { stream, commands, .. }) = self.links.get_mut(&conn) else { return None };
+        let (sender, to_send) = mpsc::channel(MAX_COMMANDS);
+        *stream += 1;
+        *commands = Some(sender.clone());
+        let stream = *stream;
+        let dialer = Arc::clone(&self.dialer);
+        let work = messages::run((conn, stream), dialer, route, to_send, self.report_to.clone());
+        let task = self.tasks.spawn(async move { Ended::Messages { conn, stream, reason: work.await } });
+        self.running.insert(task.id(), Running { conn, request: None, task });
+        Some(sender)
+    }
+
+    /// Without the feature there is no dialect that would ask for it.
+    #[cfg(not(feature = "kaspad"))]
+    fn open_stream(&mut self, _: ConnId, _: usize) -> Option<mpsc::Sender<Vec<u8>>> {
+        None
+    }
+
+    /// Drops the stream of messages; the next message opens another.
+    fn hang_up(&mut self, conn: ConnId) {
+        if let Some(Link::Messages { commands, .. }) = self.links.get_mut(&conn) {
+            *commands = None;
+            for running in self.running.values().filter(|running| running.conn == conn) {
+                running.task.abort();
+            }
         }
     }
 
@@ -345,10 +419,23 @@ impl Client {
 
     fn take_report(&mut self, report: Report) {
         let Report { conn, at, kind } = report;
-        let Some(Link::Stream { pool, .. }) = self.links.get(&conn) else { return };
-        let pool = *pool;
+        let (pool, latest) = match self.links.get(&conn) {
+            Some(Link::Stream { pool, .. }) => (*pool, None),
+            Some(Link::Messages { pool, stream, commands }) => (*pool, commands.is_some().then_some(*stream)),
+            _ => return,
+        };
         let now = self.now(at);
         match kind {
+            #[cfg(feature = "kaspad")]
+            ReportKind::Opened { stream, path } if latest == Some(stream) => self.note_path(pool, *path),
+            #[cfg(feature = "kaspad")]
+            ReportKind::Message { stream, message } if latest == Some(stream) => {
+                self.show(pool, Direction::In, &message.bytes);
+                self.supervisor.handle_message(now, conn, &message.bytes);
+            }
+            // Of a stream that was dropped.
+            #[cfg(feature = "kaspad")]
+            ReportKind::Opened { .. } | ReportKind::Message { .. } => return,
             ReportKind::Connected(path) => {
                 self.note_path(pool, *path);
                 self.supervisor.handle_connected(now, conn);
@@ -376,6 +463,12 @@ impl Client {
         let ended = match (ended, running.request) {
             (Ok((_, ended)), _) => ended,
             (Err(error), _) if error.is_cancelled() => return,
+            #[cfg(feature = "kaspad")]
+            (Err(_), None) if self.stream_of(running.conn).is_some() => {
+                let fault = "a fault in rminer ended the stream; please report it";
+                let (conn, reason) = (running.conn, CloseReason::Network(fault.into()));
+                Ended::Messages { conn, stream: self.stream_of(conn).unwrap_or_default(), reason }
+            }
             (Err(_), None) => {
                 let fault = "a fault in rminer ended the connection; please report it";
                 Ended::Stream(running.conn, CloseReason::Network(fault.into()))
@@ -387,6 +480,8 @@ impl Client {
         };
         match ended {
             Ended::Stream(conn, reason) => self.stream_ended(conn, reason),
+            #[cfg(feature = "kaspad")]
+            Ended::Messages { conn, stream, reason } => self.messages_ended(conn, stream, reason),
             Ended::Http { conn, tag, outcome } => self.http_ended(conn, tag, outcome),
         }
         self.carry_out();
@@ -399,6 +494,29 @@ impl Client {
             let now = self.now(Instant::now());
             self.supervisor.handle_closed(now, conn, reason);
         }
+    }
+
+    /// The number of the stream of messages that is open, or being opened.
+    #[cfg(feature = "kaspad")]
+    fn stream_of(&self, conn: ConnId) -> Option<u32> {
+        match self.links.get(&conn)? {
+            Link::Messages { stream, commands: Some(_), .. } => Some(*stream),
+            _ => None,
+        }
+    }
+
+    #[cfg(feature = "kaspad")]
+    fn messages_ended(&mut self, conn: ConnId, ended: u32, reason: CloseReason) {
+        // Its last messages may have come after the last look at the reports.
+        self.take_all_reports();
+        if self.stream_of(conn) != Some(ended) {
+            return;
+        }
+        if let Some(Link::Messages { commands, .. }) = self.links.get_mut(&conn) {
+            *commands = None;
+        }
+        let now = self.now(Instant::now());
+        self.supervisor.handle_stream_ended(now, conn, reason);
     }
 
     fn http_ended(&mut self, conn: ConnId, tag: u64, outcome: Answer) {

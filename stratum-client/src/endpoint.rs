@@ -15,6 +15,8 @@ use rminer_algos::{Algorithm, Family};
 use secrecy::{ExposeSecret as _, SecretString};
 use thiserror::Error;
 
+use crate::dialect::kaspad;
+
 pub use authority::{Host, Login};
 pub use bitcoin::{
     ApplyExtranonce, BitcoinOptions, DEFAULT_VERSION_MASK, RESERVED_VERSION_BITS, VersionBits,
@@ -141,6 +143,18 @@ pub enum PoolConfigError {
         /// What to write instead.
         help: &'static str,
     },
+    /// TLS with a node that has none.
+    #[error("{url} is a Kaspa node, whose gRPC port is not encrypted")]
+    NodeWithoutTls {
+        /// The node, redacted.
+        url: String,
+    },
+    /// A login for a node that has none.
+    #[error("{url} holds a login, and a Kaspa node asks for none")]
+    NodeWithoutLogin {
+        /// The node, redacted.
+        url: String,
+    },
 }
 
 impl PoolConfigError {
@@ -148,6 +162,12 @@ impl PoolConfigError {
     pub fn help(&self) -> &'static str {
         match self {
             Self::NodeOfAnotherFamily { help, .. } => help,
+            Self::NodeWithoutTls { .. } => {
+                "leave --tls out, and reach a node elsewhere by a tunnel such as ssh -L 16110:127.0.0.1:16110 HOST"
+            }
+            Self::NodeWithoutLogin { .. } => {
+                "write kaspad://HOST:PORT, and the address that blocks pay as --user"
+            }
             Self::LoginTooLong => "shorten them; a wallet address has at most a hundred letters",
             Self::TlsSettingWithoutTls { .. } => {
                 "write the pool as stratum+tls://HOST:PORT, or leave the TLS settings out"
@@ -164,6 +184,12 @@ impl PoolConfigError {
 impl PoolConfig {
     /// A pool with every setting but these at its default.
     pub fn new(url: PoolUrl, credentials: Credentials, algorithm: &'static Algorithm) -> Self {
+        let prefix = credentials.user.split(':').next().unwrap_or_default();
+        // A node of each of Kaspa's networks listens on a port of its own.
+        let url = match url.protocol() {
+            Protocol::Kaspad => url.with_default_port(kaspad::port_of(prefix)),
+            _ => url,
+        };
         Self {
             url,
             credentials,
@@ -181,7 +207,15 @@ impl PoolConfig {
     /// All contradictions between the parts; empty when the pool can be tried.
     pub fn contradictions(&self) -> Vec<PoolConfigError> {
         let mut found = Vec::new();
-        if self.tls != TlsPolicy::Verify && !self.url.transport().is_encrypted() {
+        if self.url.protocol() == Protocol::Kaspad {
+            let url = self.url.to_string();
+            if self.url.transport().is_encrypted() || self.tls != TlsPolicy::Verify {
+                found.push(PoolConfigError::NodeWithoutTls { url: url.clone() });
+            }
+            if self.url.login().is_some() {
+                found.push(PoolConfigError::NodeWithoutLogin { url });
+            }
+        } else if self.tls != TlsPolicy::Verify && !self.url.transport().is_encrypted() {
             found.push(PoolConfigError::TlsSettingWithoutTls { url: self.url.to_string() });
         }
         if self.proxy.is_none() && self.url.host().is_onion() {
@@ -206,18 +240,29 @@ impl PoolConfig {
 
     fn wrong_node(&self) -> Option<PoolConfigError> {
         let (node, help) = match (self.url.protocol(), self.algorithm.family) {
-            (Protocol::Monerod, Family::Bitcoin | Family::Kaspa) => (
-                "a Monero node",
-                "write a Bitcoin node as gbt+http://HOST:PORT, or choose another algorithm with --algo",
-            ),
-            (Protocol::Gbt, Family::Monero | Family::Kaspa) => (
-                "a Bitcoin node",
-                "write a Monero node as daemon+http://HOST:PORT, or choose another algorithm with --algo",
-            ),
-            _ => return None,
+            (Protocol::Stratum, _)
+            | (Protocol::Monerod, Family::Monero)
+            | (Protocol::Gbt, Family::Bitcoin)
+            | (Protocol::Kaspad, Family::Kaspa) => return None,
+            (Protocol::Monerod, family) => ("a Monero node", other_node(family)),
+            (Protocol::Gbt, family) => ("a Bitcoin node", other_node(family)),
+            (Protocol::Kaspad, family) => ("a Kaspa node", other_node(family)),
         };
         let (url, algorithm) = (self.url.to_string(), self.algorithm.name);
         Some(PoolConfigError::NodeOfAnotherFamily { url, node, algorithm, help })
+    }
+}
+
+/// What to write instead of a node of another family.
+fn other_node(family: Family) -> &'static str {
+    match family {
+        Family::Bitcoin => {
+            "write a Bitcoin node as gbt+http://HOST:PORT, or choose another algorithm with --algo"
+        }
+        Family::Kaspa => "write a Kaspa node as kaspad://HOST:PORT, or choose another algorithm with --algo",
+        Family::Monero => {
+            "write a Monero node as daemon+http://HOST:PORT, or choose another algorithm with --algo"
+        }
     }
 }
 

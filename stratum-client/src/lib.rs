@@ -14,6 +14,8 @@ pub mod connect;
 pub mod dialect;
 pub mod endpoint;
 pub mod envelope;
+#[cfg(feature = "kaspad")]
+mod grpc;
 #[cfg(feature = "shell")]
 pub mod http;
 pub mod job;

@@ -1,6 +1,8 @@
 //! Goes to a pool step by step, as a session would, and tells how each step went: what `rminer pool test` shows.
 
 mod lines;
+#[cfg(feature = "kaspad")]
+mod messages;
 mod node;
 
 use std::fmt;
@@ -68,6 +70,11 @@ pub async fn probe(dialer: Arc<Dialer>, pool: &PoolConfig, mut tell: impl FnMut(
             drop(stream);
             node::talk(dialer, dialect, pool, &mut tell).await
         }
+        #[cfg(feature = "kaspad")]
+        Protocol::Kaspad => messages::talk(stream, dialect, pool, &mut tell).await,
+        // There is no dialect for it, which was told.
+        #[cfg(not(feature = "kaspad"))]
+        Protocol::Kaspad => false,
     }
 }
 

@@ -44,6 +44,10 @@ pub enum Output {
     Send(Vec<u8>),
     /// Make this HTTP exchange.
     Http(HttpRequest),
+    /// Send this message on the stream of messages, opening one where there is none.
+    Message(Vec<u8>),
+    /// Drop the stream of messages.
+    HangUp,
     /// The pool took the login.
     LoggedIn,
     /// The pool has nothing to mine yet.
@@ -185,6 +189,26 @@ impl Session {
         }
         let result = self.dialect.http(now, reply, &mut self.outbox);
         self.after(now, result, ledger);
+    }
+
+    /// A message on the stream of messages.
+    pub fn message(&mut self, now: Instant, message: &[u8], ledger: &mut Ledger) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        let result = self.dialect.message(now, message, &mut self.outbox);
+        if result.is_ok() {
+            self.heard = now;
+        }
+        self.after(now, result, ledger);
+    }
+
+    /// The end of the stream of messages.
+    pub fn stream_ended(&mut self, now: Instant, reason: CloseReason, ledger: &mut Ledger) {
+        if self.phase != Phase::Closed {
+            self.dialect.stream_ended(now, reason, &mut self.outbox);
+            self.drain(now, ledger);
+        }
     }
 
     /// A hit. It gets its row here, and at once its verdict when it is not sent.
@@ -332,6 +356,8 @@ impl Session {
                     self.outputs.push_back(Output::Send(line.into_bytes()));
                 }
                 Out::Http(request) => self.outputs.push_back(Output::Http(request)),
+                Out::Message(message) => self.outputs.push_back(Output::Message(message)),
+                Out::HangUp => self.outputs.push_back(Output::HangUp),
                 Out::Close(reason) => self.close(reason),
                 Out::Event(Event::LoggedIn) => {
                     self.phase = Phase::WaitingForJob { since: now, told: false };

@@ -59,6 +59,19 @@ pub enum Output {
         /// What to ask.
         request: HttpRequest,
     },
+    /// Send a message on the connection's stream of messages, opening one where there is none; answer with
+    /// `handle_message` and, once it has ended, `handle_stream_ended`.
+    Message {
+        /// On this connection.
+        conn: ConnId,
+        /// The whole message.
+        message: Vec<u8>,
+    },
+    /// Drop the stream of messages; nothing about it needs to be reported any more.
+    HangUp {
+        /// Of this connection.
+        conn: ConnId,
+    },
     /// Close; nothing about this connection needs to be reported any more.
     Close {
         /// This one.
@@ -223,6 +236,24 @@ impl Supervisor {
         self.advance(now);
     }
 
+    /// A message came in on the stream of messages.
+    pub fn handle_message(&mut self, now: Instant, conn: ConnId, message: &[u8]) {
+        if let Some(session) = self.place(conn).and_then(|place| self.conns[place].session.as_mut()) {
+            session.message(now, message, &mut self.ledger);
+        }
+        self.pump(now, conn);
+        self.advance(now);
+    }
+
+    /// The stream of messages ended, or could not be opened. The connection stands as long as its dialect wants.
+    pub fn handle_stream_ended(&mut self, now: Instant, conn: ConnId, reason: CloseReason) {
+        if let Some(session) = self.place(conn).and_then(|place| self.conns[place].session.as_mut()) {
+            session.stream_ended(now, reason, &mut self.ledger);
+        }
+        self.pump(now, conn);
+        self.advance(now);
+    }
+
     /// A connection ended, or could not be made.
     pub fn handle_closed(&mut self, now: Instant, conn: ConnId, reason: CloseReason) {
         if let Some(session) = self.place(conn).and_then(|place| self.conns[place].session.as_mut()) {
@@ -368,6 +399,10 @@ impl Supervisor {
             match output {
                 session::Output::Send(bytes) => self.outputs.push_back(Output::Send { conn, bytes }),
                 session::Output::Http(request) => self.outputs.push_back(Output::Http { conn, request }),
+                session::Output::Message(message) => {
+                    self.outputs.push_back(Output::Message { conn, message })
+                }
+                session::Output::HangUp => self.outputs.push_back(Output::HangUp { conn }),
                 session::Output::LoggedIn => {
                     self.pools[pool].logged_in();
                     self.pool_event(pool, PoolEvent::LoggedIn);

@@ -267,6 +267,7 @@ fn handshake_error(fault: &io::Error, first: Option<u8>, protocol: Protocol) -> 
         Protocol::Stratum => "stratum+tcp://",
         Protocol::Monerod => "daemon+http://",
         Protocol::Gbt => "gbt+http://",
+        Protocol::Kaspad => "kaspad://",
     };
     // Records begin with 20 to 24; `{` and `HTTP` are what servers of plain text answer.
     if first.is_some_and(|byte| !(20..=24).contains(&byte)) {

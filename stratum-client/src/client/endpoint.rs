@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
-use rminer_algos::Family;
+use rminer_algos::{Family, encode_hex};
 
 use super::ClientError;
 use crate::address::Payout;
@@ -12,6 +12,7 @@ use crate::connect::PROXY_PATIENCE;
 use crate::dialect::bitcoin::{Bitcoin, BitcoinConfig};
 use crate::dialect::gbt::{Gbt, GbtConfig};
 use crate::dialect::kaspa::{Kaspa, KaspaConfig};
+use crate::dialect::kaspad::{Kaspad, KaspadConfig};
 use crate::dialect::monero::{Monero, MoneroConfig};
 use crate::dialect::monerod::{Monerod, MonerodConfig};
 use crate::dialect::{Dialect, HttpReply, Limits, Outbox, ProtocolError, Provocation};
@@ -54,6 +55,20 @@ pub(crate) fn dialect(pool: &PoolConfig) -> Result<MakeDialect, ClientError> {
             let (version_mask, algorithm) = (pool.bitcoin.version_mask, pool.algorithm);
             let config = GbtConfig { payout, extranonce1, version_mask, algorithm };
             Ok(Box::new(move |_| -> Box<dyn Dialect> { Box::new(Gbt::new(config.clone())) }))
+        }
+        Protocol::Kaspad if !cfg!(feature = "kaspad") => {
+            Err(ClientError::NotInThisVersion("solo mining with a Kaspa node (feature `kaspad`)"))
+        }
+        Protocol::Kaspad => {
+            let mut own = [0; 4];
+            SystemRandom::new().fill(&mut own).map_err(|_| ClientError::NoRandom)?;
+            let config = KaspadConfig {
+                address: pool.credentials.user.clone(),
+                extra_data: format!("rminer/{}/{}", env!("CARGO_PKG_VERSION"), encode_hex(&own)),
+                algorithm: pool.algorithm,
+                patience: if pool.proxy.is_some() { PROXY_PATIENCE } else { 1 },
+            };
+            Ok(Box::new(move |_| -> Box<dyn Dialect> { Box::new(Kaspad::new(config.clone())) }))
         }
     }
 }

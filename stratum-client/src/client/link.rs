@@ -32,6 +32,12 @@ pub(super) enum ReportKind {
     Connected(Box<Path>),
     /// Bytes came in.
     Bytes(Vec<u8>),
+    /// A stream of messages is being opened on a connection that is up.
+    #[cfg(feature = "kaspad")]
+    Opened { stream: u32, path: Box<Path> },
+    /// A message came in.
+    #[cfg(feature = "kaspad")]
+    Message { stream: u32, message: crate::grpc::Incoming },
 }
 
 /// Connects, then carries bytes until either side ends it; returns why. Ends by itself when `to_send` closes, after

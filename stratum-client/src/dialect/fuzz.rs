@@ -93,6 +93,7 @@ impl<D: Dialect> Pool<D> {
                 }
                 Out::Close(_) => closes = true,
                 Out::Event(_) | Out::Http(_) => {}
+                Out::Message(_) | Out::HangUp => panic!("no stream of messages with a pool"),
             }
         }
         closes

@@ -9,6 +9,7 @@ mod candidates;
 mod fuzz;
 pub mod gbt;
 pub mod kaspa;
+pub mod kaspad;
 pub mod monero;
 pub mod monerod;
 #[cfg(test)]
@@ -68,6 +69,21 @@ pub trait Dialect: Send {
         Err(ProtocolError::Unexpected(format!("an HTTP answer (tag {})", reply.tag)))
     }
 
+    /// A whole message came in on the stream that this dialect's messages go out on.
+    ///
+    /// # Errors
+    /// As for [`Dialect::line`].
+    fn message(&mut self, now: Instant, message: &[u8], out: &mut Outbox) -> Result<(), ProtocolError> {
+        let _ = (now, out);
+        Err(ProtocolError::Unexpected(format!("a message of {} bytes", message.len())))
+    }
+
+    /// That stream ended, or could not be opened. The next message opens a new one.
+    fn stream_ended(&mut self, now: Instant, reason: CloseReason, out: &mut Outbox) {
+        let _ = now;
+        out.close(reason);
+    }
+
     /// Sends a share whose job is one of the ring; the answer comes back as [`Event::Verdict`] with `id`.
     fn submit(&mut self, now: Instant, id: ShareId, share: &Share, out: &mut Outbox);
 
@@ -114,6 +130,10 @@ pub enum Out {
     Line(String),
     /// Make this HTTP exchange.
     Http(HttpRequest),
+    /// Send this message on the stream of messages; open one where there is none.
+    Message(Vec<u8>),
+    /// Drop the stream of messages without a word; nothing of it comes any more.
+    HangUp,
     /// Tell the session.
     Event(Event),
     /// End the connection.
@@ -129,6 +149,16 @@ impl Outbox {
     /// Starts an HTTP exchange.
     pub fn http(&mut self, request: HttpRequest) {
         self.0.push(Out::Http(request));
+    }
+
+    /// Sends a message on a stream of messages, which the first one opens.
+    pub fn message(&mut self, message: Vec<u8>) {
+        self.0.push(Out::Message(message));
+    }
+
+    /// Drops the stream of messages.
+    pub fn hang_up(&mut self) {
+        self.0.push(Out::HangUp);
     }
 
     /// Tells the session.

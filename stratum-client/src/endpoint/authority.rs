@@ -72,22 +72,26 @@ pub struct Login {
 pub(super) struct Authority {
     pub(super) host: Host,
     pub(super) port: u16,
+    /// Whether it stood there.
+    pub(super) port_given: bool,
     pub(super) login: Option<Login>,
 }
 
 impl Authority {
-    /// Reads all of `text`.
-    pub(super) fn parse(text: &str) -> Result<Self, UrlError> {
+    /// Reads all of `text`, in which the port may be missing if there is a default.
+    pub(super) fn parse(text: &str, default_port: Option<u16>) -> Result<Self, UrlError> {
         let (login, place) = match text.rsplit_once('@') {
             Some((login, place)) => (Some(parse_login(login)?), place),
             None => (None, text),
         };
         let (host, port) = split_port(place)?;
-        Ok(Self { host, port, login })
+        let given = port;
+        let port = given.or(default_port).ok_or_else(|| UrlError::MissingPort { host: host.to_string() })?;
+        Ok(Self { host, port, port_given: given.is_some(), login })
     }
 }
 
-fn split_port(place: &str) -> Result<(Host, u16), UrlError> {
+fn split_port(place: &str) -> Result<(Host, Option<u16>), UrlError> {
     let (host, port) = if let Some(bracketed) = place.strip_prefix('[') {
         let (host, rest) = bracketed.split_once(']').ok_or_else(|| UrlError::BadHost {
             host: place.to_owned(),
@@ -109,10 +113,12 @@ fn split_port(place: &str) -> Result<(Host, u16), UrlError> {
         (parse_host(host)?, port)
     };
     if port.is_empty() {
-        return Err(UrlError::MissingPort { host: host.to_string() });
+        return Ok((host, None));
     }
     match port.parse::<u16>() {
-        Ok(number) if number != 0 && port.bytes().all(|digit| digit.is_ascii_digit()) => Ok((host, number)),
+        Ok(number) if number != 0 && port.bytes().all(|digit| digit.is_ascii_digit()) => {
+            Ok((host, Some(number)))
+        }
         _ => Err(UrlError::BadPort { port: port.to_owned() }),
     }
 }

@@ -82,7 +82,7 @@ impl FromStr for Proxy {
             }
             Some((scheme, _)) => return Err(ProxyError::Scheme { scheme: scheme.to_owned() }),
         };
-        let authority = Authority::parse(rest.strip_suffix('/').unwrap_or(rest))?;
+        let authority = Authority::parse(rest.strip_suffix('/').unwrap_or(rest), None)?;
         if let Some(login) = &authority.login {
             let sizes = [login.user.len(), login.pass.as_ref().map_or(0, |pass| pass.expose_secret().len())];
             if sizes.iter().any(|size| !(1..=MAX_LOGIN_BYTES).contains(size)) {

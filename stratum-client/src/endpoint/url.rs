@@ -11,6 +11,9 @@ use super::authority::{Authority, BARE_IPV6, Host, Login};
 const MAX_URL_BYTES: usize = 1024;
 /// What people append to an address to ask for extranonce changes.
 const EXTRANONCE_MARK: &str = "#xnsub";
+/// The gRPC port of a Kaspa node on mainnet.
+const DEFAULT_KASPAD_PORT: u16 = 16110;
+
 /// What is spoken once the transport stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
@@ -20,6 +23,8 @@ pub enum Protocol {
     Monerod,
     /// `getblocktemplate` of a Bitcoin node: solo mining.
     Gbt,
+    /// gRPC of a Kaspa node: solo mining.
+    Kaspad,
 }
 
 /// How bytes reach the server.
@@ -49,6 +54,7 @@ pub struct PoolUrl {
     transport: Transport,
     host: Host,
     port: u16,
+    port_given: bool,
     path: String,
     login: Option<Login>,
     scheme_given: bool,
@@ -137,7 +143,8 @@ impl UrlError {
             }
             _ => {
                 "write stratum+tcp://HOST:PORT, stratum+tls://HOST:PORT (encrypted), daemon+http://HOST:PORT \
-                  (your own Monero node) or gbt+http://HOST:PORT (your own Bitcoin node)"
+                  (your own Monero node), gbt+http://HOST:PORT (your own Bitcoin node) or kaspad://HOST (your own \
+                  Kaspa node)"
                     .into()
             }
         }
@@ -202,6 +209,15 @@ impl PoolUrl {
         self
     }
 
+    /// The same server on another port, where the address names none.
+    #[must_use]
+    pub fn with_default_port(mut self, port: u16) -> Self {
+        if !self.port_given {
+            self.port = port;
+        }
+        self
+    }
+
     /// Whether both mean one server: the same host, port and path.
     pub fn is_same_server(&self, other: &Self) -> bool {
         (&self.host, self.port, &self.path) == (&other.host, other.port, &other.path)
@@ -231,18 +247,22 @@ impl FromStr for PoolUrl {
         let place = rest.rfind('@').map_or(0, |at| at + 1);
         let end = rest[place..].find(['/', '?', '#']).map_or(rest.len(), |at| place + at);
         let (authority, path) = rest.split_at(end);
-        let authority = Authority::parse(authority)?;
+        // Whose network it is on is not known here; pools agree on no port.
+        let default_port = (protocol == Protocol::Kaspad).then_some(DEFAULT_KASPAD_PORT);
+        let authority = Authority::parse(authority, default_port)?;
         let wants_extranonce = path.ends_with(EXTRANONCE_MARK);
         let path = match protocol {
             Protocol::Stratum => stratum_path(path)?,
             Protocol::Monerod => before_json_rpc(&rpc_path(path)?),
             Protocol::Gbt => rpc_path(path)?,
+            Protocol::Kaspad => stratum_path(path)?,
         };
         Ok(Self {
             protocol,
             transport,
             host: authority.host,
             port: authority.port,
+            port_given: authority.port_given,
             path,
             login: authority.login,
             scheme_given: scheme.is_some(),
@@ -254,6 +274,7 @@ impl FromStr for PoolUrl {
 impl fmt::Display for PoolUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match (self.transport, self.protocol) {
+            (Transport::Tcp, Protocol::Kaspad) => "kaspad",
             (Transport::Tcp, _) => "stratum+tcp",
             (Transport::Tls, _) => "stratum+tls",
             (Transport::Http, Protocol::Gbt) => "gbt+http",
@@ -296,7 +317,7 @@ fn scheme_meaning(scheme: &str) -> Result<(Protocol, Transport), UrlError> {
         "daemon+https" | "https" => Ok((Protocol::Monerod, Transport::Https)),
         "gbt+http" => Ok((Protocol::Gbt, Transport::Http)),
         "gbt+https" => Ok((Protocol::Gbt, Transport::Https)),
-        "kaspad" | "grpc" => later("solo mining with a Kaspa node"),
+        "kaspad" | "grpc" => Ok((Protocol::Kaspad, Transport::Tcp)),
         "stratum2+tcp" | "stratum2" | "sv2" => later("Stratum V2"),
         "ws" | "wss" | "stratum+ws" | "stratum+wss" => later("a pool over WebSocket"),
         "socks5" | "socks5h" | "socks4" | "socks" => Err(UrlError::IsProxy { scheme: scheme.to_owned() }),
@@ -405,7 +426,7 @@ mod tests {
         assert_eq!(fault("tcp://a%2:b@pool.example:1"), UrlError::Login);
         assert!(fault("socks5://127.0.0.1:9050").help().contains("--proxy"));
         assert_eq!(fault("ftp://pool.example:1"), UrlError::UnknownScheme { scheme: "ftp".into() });
-        for scheme in ["kaspad", "grpc", "stratum2+tcp", "wss"] {
+        for scheme in ["stratum2+tcp", "wss"] {
             assert!(
                 matches!(fault(&format!("{scheme}://h:1")), UrlError::NotInThisVersion { .. }),
                 "{scheme}"

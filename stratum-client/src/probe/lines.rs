@@ -87,7 +87,10 @@ impl Talk {
                         return Err(format!("the pool wants us to reconnect to {host}{port}"));
                     }
                     Out::Close(reason) => return Err(reason.to_string()),
-                    Out::Event(Event::Verdict(..) | Event::Notice(_)) | Out::Http(_) => {}
+                    Out::Event(Event::Verdict(..) | Event::Notice(_))
+                    | Out::Http(_)
+                    | Out::Message(_)
+                    | Out::HangUp => {}
                 }
             }
             let line = self.line().await?;

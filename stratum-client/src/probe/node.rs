@@ -68,7 +68,7 @@ impl Talk {
                         return Err(format!("the node has nothing to mine yet: \"{words}\""));
                     }
                     Out::Close(reason) => return Err(reason.to_string()),
-                    Out::Line(_) | Out::Event(_) => {}
+                    Out::Line(_) | Out::Message(_) | Out::HangUp | Out::Event(_) => {}
                 }
             }
             if out.0.is_empty() {

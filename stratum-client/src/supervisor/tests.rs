@@ -132,7 +132,10 @@ impl World {
                 }
                 Output::Event(Event::Stopped) => self.over = true,
                 Output::Event(Event::Pool { pool, what }) => self.events.push(format!("{pool} {what:?}")),
-                Output::Send { .. } | Output::Http { .. } => {}
+                Output::Send { .. }
+                | Output::Http { .. }
+                | Output::Message { .. }
+                | Output::HangUp { .. } => {}
             }
         }
         assert!(self.client.ledger().balances());

@@ -149,6 +149,7 @@ impl Session {
                 Out::Event(Event::Verdict(id, _)) => assert!(self.settled.insert(id), "one verdict a block"),
                 Out::Event(_) | Out::Close(_) => {}
                 Out::Line(line) => assert!(line.is_empty(), "no line is ever sent"),
+                Out::Message(_) | Out::HangUp => panic!("no stream of messages with this node"),
             }
         }
         assert!(self.asked.len() <= 7, "one exchange of a kind");

@@ -207,7 +207,7 @@ impl Run {
                 Out::Event(Event::Job(job)) => self.jobs.push(job),
                 Out::Event(Event::Verdict(id, verdict)) => self.verdicts.push((id.0, verdict)),
                 Out::Close(reason) => self.closed.push(reason),
-                Out::Line(_) | Out::Event(_) => panic!("{out:?}"),
+                Out::Line(_) | Out::Message(_) | Out::HangUp | Out::Event(_) => panic!("{out:?}"),
             }
         }
     }
