@@ -42,6 +42,7 @@ pub(super) fn check_user(
     let problem = match (protocol, family) {
         (Protocol::Monerod, _) => monero::solo_problem(resolver, text),
         (Protocol::Gbt, _) => bitcoin::solo_problem(text),
+        (Protocol::Kaspad, _) => None,
         (Protocol::Stratum, _) if is_account => None,
         (Protocol::Stratum, Family::Monero) => monero::pool_problem(resolver, text),
         (Protocol::Stratum, Family::Bitcoin) => bitcoin::pool_problem(resolver, text),

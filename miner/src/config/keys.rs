@@ -248,7 +248,8 @@ pub const KEYS: &[Key] = &[
         .file("pool.url", Form::Text)
         .more(
             "stratum+tcp://HOST:PORT, stratum+tls://HOST:PORT (encrypted), or for solo mining with your own node \
-             daemon+http://HOST:PORT (Monero) or gbt+http://HOST:PORT (Bitcoin). Without a scheme the connection is plain. Options of a pool (--user, \
+             daemon+http://HOST:PORT (Monero), gbt+http://HOST:PORT (Bitcoin) or kaspad://HOST:PORT (Kaspa; its \
+             gRPC port, 16110 on mainnet). Without a scheme the connection is plain. Options of a pool (--user, \
              --pass, --worker, --tls, ...) belong to the --pool before them, or to all pools when they stand \
              before the first.",
         ),

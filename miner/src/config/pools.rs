@@ -144,7 +144,7 @@ impl<'a> Builder<'a, '_, '_> {
             Protocol::Stratum => {
                 url.login().map(|login| as_values(login, &address.origin)).unwrap_or_default()
             }
-            Protocol::Monerod | Protocol::Gbt => Values::new(),
+            Protocol::Monerod | Protocol::Gbt | Protocol::Kaspad => Values::new(),
         };
         if let (Some(Login { pass: Some(pass), .. }), Protocol::Monerod | Protocol::Gbt) =
             (url.login(), url.protocol())
