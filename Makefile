@@ -1,7 +1,7 @@
 # `make run` mines in a pool of its own on this machine; `make test` checks everything.
 # Both install the system packages that are missing.
 
-.PHONY: run build test e2e-sv1 lint bench bench-gpu fuzz setup setup-test clean
+.PHONY: run build test e2e-sv1 e2e-kaspa lint bench bench-gpu fuzz setup setup-test clean
 
 # Start the demo; pass arguments with ARGS, such as `make run ARGS="--threads 2"`.
 run: build
@@ -18,6 +18,11 @@ test: setup-test lint
 e2e-sv1: setup-test
 	fixtures/sv2.sh install
 	RMINER_REQUIRE_FIXTURES=1 cargo test --package rminer --test sv2 --locked -- --ignored --nocapture
+
+# A real Kaspa node with its stratum bridge, on a devnet; builds both and a miner once, which takes half an hour.
+e2e-kaspa: setup-test
+	fixtures/kaspa.sh install
+	RMINER_REQUIRE_FIXTURES=1 cargo test --package rminer --test kaspa_node --locked -- --ignored --nocapture
 
 lint: setup
 	cargo fmt --all --check

@@ -84,6 +84,14 @@ pub enum ClientError {
         /// How.
         fault: PoolConfigError,
     },
+    /// A part that was left out when this program was built.
+    #[error("this rminer was built without {what}: build it with the feature `{feature}`")]
+    NotBuilt {
+        /// What is missing.
+        what: &'static str,
+        /// What brings it.
+        feature: &'static str,
+    },
     /// Solo mining needs an address that a block can pay.
     #[error("the payout address is none: {0}")]
     Payout(AddressError),

@@ -400,7 +400,7 @@ impl Supervisor {
                 session::Output::Send(bytes) => self.outputs.push_back(Output::Send { conn, bytes }),
                 session::Output::Http(request) => self.outputs.push_back(Output::Http { conn, request }),
                 session::Output::Message(message) => {
-                    self.outputs.push_back(Output::Message { conn, message })
+                    self.outputs.push_back(Output::Message { conn, message });
                 }
                 session::Output::HangUp => self.outputs.push_back(Output::HangUp { conn }),
                 session::Output::LoggedIn => {

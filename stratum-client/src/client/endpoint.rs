@@ -57,7 +57,7 @@ pub(crate) fn dialect(pool: &PoolConfig) -> Result<MakeDialect, ClientError> {
             Ok(Box::new(move |_| -> Box<dyn Dialect> { Box::new(Gbt::new(config.clone())) }))
         }
         Protocol::Kaspad if !cfg!(feature = "kaspad") => {
-            Err(ClientError::NotInThisVersion("solo mining with a Kaspa node (feature `kaspad`)"))
+            Err(ClientError::NotBuilt { what: "solo mining with a Kaspa node", feature: "kaspad" })
         }
         Protocol::Kaspad => {
             let mut own = [0; 4];
