@@ -113,7 +113,7 @@ impl Talk {
     }
 
     /// What cannot be sent has its reason told by the other end of the stream.
-    async fn send(&self, message: Vec<u8>) {
+    async fn send(&mut self, message: Vec<u8>) {
         let _ = self.commands.send(message).await;
     }
 
