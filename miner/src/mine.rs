@@ -136,12 +136,22 @@ pub(crate) fn dial_options(settings: &Settings) -> DialOptions {
     }
 }
 
+/// Bytes of a message that is no text which are shown.
+const MAX_HEX_BYTES: usize = 64 * 1024;
+
 /// Pool traffic for `-vv`, on the error output, passwords hidden.
 fn show_traffic(pool: usize, direction: Direction, bytes: &[u8]) {
     let arrow = match direction {
         Direction::Out => ">",
         Direction::In => "<",
     };
+    // Messages of a Kaspa node are no text, and hold no secret.
+    if !bytes.is_ascii()
+        || bytes.iter().any(|byte| *byte < b' ' && !matches!(byte, b'\n' | b'\r' | b'\t' | 0))
+    {
+        let shown = encode_hex(&bytes[..bytes.len().min(MAX_HEX_BYTES)]);
+        return say_error!("{} pool {} {arrow} {} bytes {shown}", local_time(), pool + 1, bytes.len());
+    }
     for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         say_error!("{} pool {} {arrow} {}", local_time(), pool + 1, without_password(line));
     }

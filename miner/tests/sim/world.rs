@@ -385,6 +385,9 @@ impl World {
                 Output::Connect { conn, pool, address } => self.connect(conn, pool, address),
                 Output::Send { conn, bytes } => self.sent(conn, &bytes),
                 Output::Http { .. } => self.checks.fail("an HTTP exchange with a stratum pool"),
+                Output::Message { .. } | Output::HangUp { .. } => {
+                    self.checks.fail("a stream of messages with a stratum pool");
+                }
                 Output::Close { conn } => {
                     self.trace.note(self.now, [7, conn.0.into(), 0], || format!("client closes {conn:?}"));
                     self.conns.remove(&conn);

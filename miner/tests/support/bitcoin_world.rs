@@ -199,6 +199,7 @@ impl World {
             }
             Output::Close { conn } => self.post(Parcel::ClosedByClient(conn)),
             Output::Http { .. } => panic!("HTTP with a pool"),
+            Output::Message { .. } | Output::HangUp { .. } => panic!("a stream of messages with a pool"),
             Output::Event(Event::Job(job)) => {
                 if self.jobs.len() == OLD_JOBS {
                     self.jobs.pop_front();

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use rminer_algos::{Hash, encode_hex, registry};
+use rminer_algos::{Hash, decode_hex, encode_hex, registry};
 use serde_json::Value;
 
 use super::protobuf::{fields, put_bytes, put_number};

@@ -39,6 +39,22 @@ fn genesis_blocks_have_their_hashes() {
 }
 
 #[test]
+fn blocks_that_a_node_took_have_the_hashes_that_it_gave_them() {
+    let blocks = recorded("blocks");
+    assert_eq!(blocks.len(), 2);
+    for recorded in blocks {
+        let block = decode_hex(recorded["block"].as_str().unwrap()).unwrap();
+        let nonce = recorded["nonce"].as_u64().unwrap();
+        let template = read(&block).unwrap();
+        assert_eq!(encode_hex(&template.hash_with(nonce).unwrap()), recorded["hash"].as_str().unwrap());
+        // The node counts only what is solved.
+        let mut reference = (registry::KHEAVYHASH.reference)().unwrap();
+        assert!(template.target.is_met_by(&reference.hash(&template.work, nonce).unwrap()));
+        assert!(!template.target.is_met_by(&reference.hash(&template.work, nonce ^ 1).unwrap()));
+    }
+}
+
+#[test]
 fn only_the_nonce_is_changed() {
     // Fields of every kind that nobody has heard of, in block and header, before and after.
     let unknown = [message(77, b"new"), number(78, u64::MAX), vec![0xfd, 4, 1, 2, 3, 4]].concat();
