@@ -1,7 +1,7 @@
 # `make run` mines in a pool of its own on this machine; `make test` checks everything.
 # Both install the system packages that are missing.
 
-.PHONY: run build test e2e-sv1 e2e-kaspa lint bench bench-gpu fuzz setup setup-test clean
+.PHONY: run build test e2e-sv1 e2e-kaspa oracle-kaspa lint bench bench-gpu fuzz setup setup-test clean
 
 # Start the demo; pass arguments with ARGS, such as `make run ARGS="--threads 2"`.
 run: build
@@ -20,9 +20,13 @@ e2e-sv1: setup-test
 	RMINER_REQUIRE_FIXTURES=1 cargo test --package rminer --test sv2 --locked -- --ignored --nocapture
 
 # A real Kaspa node with its stratum bridge, on a devnet; builds both and a miner once, which takes half an hour.
-e2e-kaspa: setup-test
+e2e-kaspa: setup-test oracle-kaspa
 	fixtures/kaspa.sh install
 	RMINER_REQUIRE_FIXTURES=1 cargo test --package rminer --test kaspa_node --locked -- --ignored --nocapture
+
+# Kaspa's own crate for proof of work beside ours; it brings three hundred more, which take ten minutes once.
+oracle-kaspa: setup
+	cargo run --release --locked --manifest-path fixtures/kaspa-oracle/Cargo.toml --target-dir target/kaspa-oracle -- compare
 
 lint: setup
 	cargo fmt --all --check

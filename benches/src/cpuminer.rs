@@ -1,12 +1,12 @@
 //! cpuminer-opt's own benchmark, watched from outside: its log for rates, the kernel for processor time.
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rminer_benches::Running;
 
 /// A program to compare with.
 pub struct Cpuminer {
@@ -75,30 +75,6 @@ impl Cpuminer {
             }
         }
         bail!("cpuminer ended early")
-    }
-}
-
-/// A run that ends when this goes, whatever happened.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Running {
-    /// Time that its threads were on a processor.
-    fn cpu_seconds(&self) -> Result<f64> {
-        let mut nanoseconds = 0.0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.0.id()))? {
-            let text =
-                fs::read_to_string(task?.path().join("schedstat")).context("a thread tells no time")?;
-            let own = text.split_whitespace().next().and_then(|word| word.parse::<f64>().ok());
-            nanoseconds += own.context("a thread's time is no number")?;
-        }
-        Ok(nanoseconds / 1e9)
     }
 }
 

@@ -3,6 +3,52 @@
 pub mod cpuminer;
 
 use std::fs;
+use std::process::Child;
+
+use anyhow::{Context, Result};
+
+/// Another program that ends when this goes, whatever happened.
+#[derive(Debug)]
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Running {
+    /// Seconds that its threads were on a processor.
+    ///
+    /// # Errors
+    /// When it is gone, or the system does not tell.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        let mut seconds = 0.0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.0.id()))? {
+            let text =
+                fs::read_to_string(task?.path().join("schedstat")).context("a thread tells no time")?;
+            seconds += seconds_of(&text)?;
+        }
+        Ok(seconds)
+    }
+}
+
+/// Seconds that this thread was on a processor.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn thread_cpu_seconds() -> Result<f64> {
+    let text =
+        fs::read_to_string("/proc/thread-self/schedstat").context("this system tells no thread's time")?;
+    seconds_of(&text)
+}
+
+/// The first number of a thread's `schedstat`, in nanoseconds there.
+fn seconds_of(text: &str) -> Result<f64> {
+    let nanoseconds = text.split_whitespace().next().and_then(|word| word.parse::<f64>().ok());
+    Ok(nanoseconds.context("a thread's time is no number")? / 1e9)
+}
 
 /// Processor times of the whole machine, in ticks.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 //! Our inner loop, on this thread.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use rminer_algos::{Backend, NonceField, Target, Work};
+use rminer_benches::thread_cpu_seconds;
 
 /// Two version bits: four versions share each nonce.
 pub(crate) const FOUR_VERSIONS: u32 = 0x6000;
@@ -25,7 +25,7 @@ pub(crate) fn rate_hs(backend: &Backend, version_mask: u32, time: Duration) -> R
     let mut found = Vec::new();
     // The first scan is for the clock and the caches alone.
     kernel.scan(0..SCAN / 8, &mut found);
-    let (started, cpu_before) = (Instant::now(), cpu_seconds()?);
+    let (started, cpu_before) = (Instant::now(), thread_cpu_seconds()?);
     let mut hashes = 0;
     while started.elapsed() < time {
         let start = hashes % (work.last_counter() + 1 - SCAN);
@@ -33,13 +33,5 @@ pub(crate) fn rate_hs(backend: &Backend, version_mask: u32, time: Duration) -> R
         hashes += SCAN;
         found.clear();
     }
-    Ok(hashes as f64 / (cpu_seconds()? - cpu_before))
-}
-
-/// Time that this thread was on a processor.
-fn cpu_seconds() -> Result<f64> {
-    let text =
-        fs::read_to_string("/proc/thread-self/schedstat").context("this system tells no thread's time")?;
-    let nanoseconds = text.split_whitespace().next().and_then(|word| word.parse::<f64>().ok());
-    Ok(nanoseconds.context("the thread's time is no number")? / 1e9)
+    Ok(hashes as f64 / (thread_cpu_seconds()? - cpu_before))
 }
