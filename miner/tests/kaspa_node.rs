@@ -42,10 +42,10 @@ fn taken(node: &Fixture) -> usize {
 }
 
 /// Mines at `pool` until the node has taken enough blocks, and gives what it took.
-fn mine(node: &Fixture, pool: &str, user: &str) {
+fn mine(node: &Fixture, pool: &str, user: &[&str]) {
     let before = taken(node);
     let options = ["--devices", "cpu", "--threads", "1"];
-    let mut miner = Miner::start_at("kheavyhash", &options, &["--pool", pool, "--user", user]);
+    let mut miner = Miner::start_at("kheavyhash", &options, &[&["--pool", pool, "--user"], user].concat());
     miner.wait_accepted(BLOCKS, 600);
     let (code, summary, _) = miner.stop();
     assert_eq!(code, Some(0));
@@ -71,8 +71,10 @@ fn a_real_node_takes_blocks_over_grpc_and_through_its_stratum_bridge() {
     with_fixtures("a_real_node_takes_blocks_over_grpc_and_through_its_stratum_bridge", &PROGRAMS, || {
         let node = node();
         let address = node.get("KASPA_ADDRESS");
-        mine(&node, &format!("kaspad://{}", node.get("KASPA_GRPC")), &address);
-        mine(&node, &format!("stratum+tcp://{}", node.get("KASPA_EASY_STRATUM")), &format!("{address}.rig"));
+        mine(&node, &format!("kaspad://{}", node.get("KASPA_GRPC")), &[&address]);
+        // An address of a test network at a pool must be meant.
+        let (bridge, user) = (node.get("KASPA_EASY_STRATUM"), format!("{address}.rig"));
+        mine(&node, &format!("stratum+tcp://{bridge}"), &[&user, "--user-is-account"]);
 
         // An address of another network ends before the first hash, with one line that says why.
         let elsewhere = address.replace("kaspadev:", "kaspa:");
