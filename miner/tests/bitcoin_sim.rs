@@ -2,7 +2,7 @@
 //! pool may do in the middle of a session.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a failure here is a failed test
 
-#[path = "support/bitcoin_world.rs"]
+#[path = "support/pool_world.rs"]
 mod world;
 
 use std::time::Duration;

@@ -3,9 +3,10 @@
 use sha3::digest::{ExtendableOutput, Update, XofReader};
 use sha3::{CShake256, CShake256Core};
 
-/// The ranks of matrices are taken modulo this prime, 2^61 - 1. A matrix of whole numbers that is regular modulo a
-/// prime is regular; the reverse fails for one in 2^61.
-const PRIME: u64 = (1 << 61) - 1;
+/// Ranks are taken modulo these primes. A matrix of whole numbers that is regular modulo a prime is regular; a regular
+/// one fails at one of them in about 2^31 cases, and at both never in practice.
+const PRIME: u64 = (1 << 31) - 1;
+const OTHER_PRIME: u64 = (1 << 32) - 5;
 /// Rows and columns of a matrix, and nibbles of a hash.
 const SIDE: usize = 64;
 
@@ -26,14 +27,14 @@ impl Matrix {
                 }
             }
             let matrix = Self(rows);
-            if matrix.rank() == SIDE {
+            if matrix.rank::<PRIME>() == SIDE || matrix.rank::<OTHER_PRIME>() == SIDE {
                 return matrix;
             }
         }
     }
 
-    /// Rank by Gaussian elimination.
-    fn rank(&self) -> usize {
+    /// Rank modulo a prime of at most 32 bits, by Gaussian elimination.
+    fn rank<const P: u64>(&self) -> usize {
         let mut rows: Vec<Vec<u64>> =
             self.0.iter().map(|row| row.iter().map(|number| u64::from(*number)).collect()).collect();
         let mut rank = 0;
@@ -42,11 +43,11 @@ impl Matrix {
             rows.swap(rank, pivot);
             let (upper, lower) = rows.split_at_mut(rank + 1);
             let Some(pivot_row) = upper.last() else { continue };
-            let inverse = inverse(pivot_row[column]);
+            let inverse = inverse::<P>(pivot_row[column]);
             for row in lower.iter_mut().filter(|row| row[column] != 0) {
-                let factor = times(row[column], inverse);
+                let factor = row[column] * inverse % P;
                 for (number, pivot) in row.iter_mut().zip(pivot_row).skip(column) {
-                    *number = (*number + PRIME - times(factor, *pivot)) % PRIME;
+                    *number = (*number + (P - factor) * *pivot) % P;
                 }
             }
             rank += 1;
@@ -105,19 +106,14 @@ impl Draws {
     }
 }
 
-fn times(left: u64, right: u64) -> u64 {
-    let product = u128::from(left) * u128::from(right) % u128::from(PRIME);
-    u64::try_from(product).unwrap_or(0)
-}
-
-/// The inverse modulo the prime, by Fermat.
-fn inverse(number: u64) -> u64 {
-    let (mut result, mut power, mut exponent) = (1, number, PRIME - 2);
+/// The inverse modulo a prime, by Fermat.
+fn inverse<const P: u64>(number: u64) -> u64 {
+    let (mut result, mut power, mut exponent) = (1, number, P - 2);
     while exponent > 0 {
         if exponent & 1 == 1 {
-            result = times(result, power);
+            result = result * power % P;
         }
-        power = times(power, power);
+        power = power * power % P;
         exponent >>= 1;
     }
     result
@@ -148,13 +144,13 @@ mod tests {
     #[test]
     fn dependent_rows_lower_the_rank() {
         let mut matrix = Matrix::new(&[7; 32]);
-        assert_eq!(matrix.rank(), SIDE);
+        assert_eq!(matrix.rank::<PRIME>(), SIDE);
         matrix.0[63] = [0; SIDE];
-        assert_eq!(matrix.rank(), SIDE - 1);
+        assert_eq!(matrix.rank::<PRIME>(), SIDE - 1);
         matrix.0[10] = matrix.0[20];
-        assert_eq!(matrix.rank(), SIDE - 2);
+        assert_eq!(matrix.rank::<PRIME>(), SIDE - 2);
         *matrix.0 = [[1; SIDE]; SIDE];
-        assert_eq!(matrix.rank(), 1);
+        assert_eq!(matrix.rank::<PRIME>(), 1);
         // The sum of two rows, without leaving the range that matrices have.
         let mut matrix = Matrix::new(&[9; 32]);
         for row in matrix.0.iter_mut() {
@@ -162,6 +158,6 @@ mod tests {
         }
         let sum: Vec<u8> = matrix.0[0].iter().zip(&matrix.0[1]).map(|(left, right)| left + right).collect();
         matrix.0[2].copy_from_slice(&sum);
-        assert_eq!(matrix.rank(), SIDE - 1);
+        assert_eq!(matrix.rank::<PRIME>(), SIDE - 1);
     }
 }

@@ -8,7 +8,7 @@ mod play;
 #[path = "../support/mod.rs"]
 mod support;
 mod table;
-#[path = "../support/bitcoin_world.rs"]
+#[path = "../support/pool_world.rs"]
 mod world;
 
 use std::collections::BTreeSet;

@@ -1,24 +1,25 @@
-//! The client and the embedded Bitcoin pool in virtual time. The pool rebuilds and hashes every share by itself.
+//! The client and the embedded pool in virtual time, for pools of Bitcoin and Kaspa. The pool puts together and hashes
+//! every share by itself.
 #![allow(dead_code, unreachable_pub)] // each test target uses a part of it
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rminer_algos::registry::SHA256D;
-use rminer_algos::sha256d::sha256d;
-use rminer_algos::{Hash, TemplateKey};
-use rminer_pool::bitcoin::Profile;
+use rminer_algos::TemplateKey;
+use rminer_algos::registry::{Algorithm, KHEAVYHASH, Reference, SHA256D};
 use rminer_pool::{
-    DifficultyConfig, Fault, Payload, PoolConfig, PoolCore, PoolStats, SessionId, ToyReference, Verification,
+    DifficultyConfig, Fault, Payload, PoolConfig, PoolCore, PoolStats, Profile, SessionId, ToyReference,
+    Verification,
 };
 use rminer_stratum::RedirectPolicy;
-use rminer_stratum::dialect::CloseReason;
 use rminer_stratum::dialect::bitcoin::{Bitcoin, BitcoinConfig};
+use rminer_stratum::dialect::kaspa::{Kaspa, KaspaConfig};
+use rminer_stratum::dialect::{CloseReason, Dialect};
 use rminer_stratum::endpoint::BitcoinOptions;
 use rminer_stratum::job::{Job, Share};
 use rminer_stratum::ledger::Counts;
-use rminer_stratum::pool::Endpoint;
+use rminer_stratum::pool::{Endpoint, Hints, MakeDialect};
 use rminer_stratum::rng::Rng;
 use rminer_stratum::supervisor::{ConnId, Event, Output, PoolEvent, Supervisor};
 
@@ -30,6 +31,9 @@ const MOST_HASHES: u64 = 4000;
 const COUNTERS: u64 = 1024;
 /// Jobs that late finds are for.
 const OLD_JOBS: usize = 4;
+
+/// An address of nobody, with a right checksum.
+const KASPA_USER: &str = "kaspa:qpauqsvk7yf9unexwmxsnmg547mhyga37csh0kj53q6xxgl24ydxjsgzthw5j.rig0";
 
 /// On its way.
 enum Parcel {
@@ -55,19 +59,24 @@ pub struct World {
     pub stopped: bool,
     tried: BTreeMap<TemplateKey, u64>,
     mine_at: Instant,
+    /// The longest time between two looks.
+    mine_within: Duration,
+    reference: Box<dyn Reference>,
     /// What people would be told of the pool, each thing once.
     pub notices: BTreeSet<String>,
 }
 
 impl World {
-    /// A pool whose shares are easy, with a job every ten seconds.
-    pub fn new(profile: Profile, seed: u64, vardiff: bool) -> Self {
+    /// A pool whose shares are easy: at a Bitcoin pool with a job every ten seconds, otherwise ten a second.
+    pub fn new(profile: impl Into<Profile>, seed: u64, vardiff: bool) -> Self {
         let share_interval = vardiff.then_some(Duration::from_secs(2));
+        let config = PoolConfig::with_profile(profile);
+        let job_interval = config.job_interval.min(Duration::from_secs(10));
         let config = PoolConfig {
             difficulty: DifficultyConfig { start: DIFFICULTY, min: 8, max: 1000, share_interval },
             block_difficulty: 20 * u128::from(DIFFICULTY),
-            job_interval: Duration::from_secs(10),
-            ..PoolConfig::with_profile(profile)
+            job_interval,
+            ..config
         };
         Self::with(config, seed)
     }
@@ -77,23 +86,17 @@ impl World {
         let (now, mut rng) = (Instant::now(), Rng::new(seed));
         let config = PoolConfig { rng_seed: rng.next_u64(), ..config };
         let seeds = rng.next_u64();
+        let (algorithm, dialect, mine_within): (&Algorithm, MakeDialect, _) = match config.profile {
+            Profile::Bitcoin(_) => (&SHA256D, bitcoin(seeds), Duration::from_secs(2)),
+            Profile::Kaspa(_) => (&KHEAVYHASH, kaspa(), Duration::from_millis(600)),
+            Profile::Monero(_) => panic!("pools of Monero have a world of their own"),
+        };
         let endpoint = Endpoint {
             host: "pool.example".into(),
             port: 3333,
             verified: false,
             redirect: RedirectPolicy::SameHost,
-            dialect: Box::new(move |hints| {
-                Box::new(Bitcoin::new(BitcoinConfig {
-                    user: "account.rig".into(),
-                    pass: "x".into(),
-                    agent: "sim".into(),
-                    algorithm: &SHA256D,
-                    options: BitcoinOptions::default(),
-                    extranonce_subscribe: hints.extranonce_subscribe,
-                    plain: !hints.extensions,
-                    seed: seeds,
-                }))
-            }),
+            dialect,
         };
         Self {
             now,
@@ -107,6 +110,8 @@ impl World {
             stopped: false,
             tried: BTreeMap::new(),
             mine_at: now,
+            mine_within,
+            reference: (algorithm.reference)().unwrap(),
             notices: BTreeSet::new(),
             rng,
         }
@@ -130,7 +135,8 @@ impl World {
                 self.deliver(parcel);
             } else if self.mine_at <= next {
                 self.mine();
-                self.mine_at = self.now + Duration::from_millis(self.rng.below(2000));
+                let most_ms = self.mine_within.as_millis().try_into().unwrap();
+                self.mine_at = self.now + Duration::from_millis(self.rng.below(most_ms));
             } else if self.client.poll_timeout().is_some_and(|at| at <= next) {
                 self.client.handle_timeout(self.now);
             } else {
@@ -239,7 +245,7 @@ impl World {
             };
             *tried += 1;
             let nonce = work.nonce(work.last_counter() / COUNTERS * step + step % 4);
-            let hash = Hash(sha256d(&work.blob_with(nonce)));
+            let hash = self.reference.hash(work, nonce).unwrap();
             if job.target.is_met_by(&hash) {
                 let share = Share { job, roll, nonce, hash, device: 0, found: self.now };
                 return self.client.handle_share(self.now, &share);
@@ -260,4 +266,31 @@ impl World {
     pub fn fault(&mut self, fault: Fault) {
         self.pool.set_fault(self.now, fault);
     }
+}
+
+fn bitcoin(seed: u64) -> MakeDialect {
+    Box::new(move |hints: Hints| -> Box<dyn Dialect> {
+        Box::new(Bitcoin::new(BitcoinConfig {
+            user: "account.rig".into(),
+            pass: "x".into(),
+            agent: "sim".into(),
+            algorithm: &SHA256D,
+            options: BitcoinOptions::default(),
+            extranonce_subscribe: hints.extranonce_subscribe,
+            plain: !hints.extensions,
+            seed,
+        }))
+    })
+}
+
+fn kaspa() -> MakeDialect {
+    Box::new(|_| -> Box<dyn Dialect> {
+        Box::new(Kaspa::new(KaspaConfig {
+            user: KASPA_USER.into(),
+            pass: "x".into(),
+            agent: "sim".into(),
+            algorithm: &KHEAVYHASH,
+            patience: 1,
+        }))
+    })
 }
