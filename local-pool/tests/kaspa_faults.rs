@@ -31,6 +31,15 @@ fn an_extranonce_counts_from_the_next_job_even_under_the_same_id() {
     assert_eq!((&peer.job[0], peer.extranonce == before), (&name, false));
     assert!(is_true(&rig.try_params(&mut peer, old).unwrap()), "what was on its way counts");
     assert!(is_true(&rig.find_share(&mut peer)), "another extranonce, other nonces");
+    rig.fault("new_job");
+    rig.hear(&mut peer);
+    let before = peer.extranonce.clone();
+    rig.fault("set_extranonce");
+    let earlier = std::mem::replace(&mut peer.job, json!(null));
+    rig.hear(&mut peer);
+    assert_ne!(peer.extranonce, before);
+    peer.job = earlier;
+    assert!(is_true(&rig.find_share(&mut peer)), "the new one is good for the job that was out");
     for bytes in [0, 1, 4, 7] {
         rig.fault(&format!("set_extranonce({bytes}, {})", 8 - bytes));
         rig.hear(&mut peer);

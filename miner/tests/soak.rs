@@ -2,7 +2,8 @@
 //!
 //! `RMINER_SOAK_SECONDS` makes it longer than the short run of the normal tests. For RandomX `RMINER_SOAK_MODE=fast`
 //! uses the dataset; for SHA-256d `RMINER_SOAK_DEVICES` names the devices in the words of `--devices`, which are the
-//! CPU, and software Vulkan where `RMINER_REQUIRE_FIXTURES=1` says that it is there.
+//! CPU, and software Vulkan where `RMINER_REQUIRE_FIXTURES=1` says that it is there. `RMINER_SOAK_CALM=1` leaves the faults
+//! out and asks for what can only be had without them: hardly any share too late.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_precision_loss)] // a failure here is a failed test
 
 mod support;
@@ -10,7 +11,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use rminer_pool::fault_proxy::FaultProxy;
-use rminer_pool::{DifficultyConfig, Fault, LocalPool, PoolConfig, bitcoin};
+use rminer_pool::{DifficultyConfig, Fault, LocalPool, PoolConfig, bitcoin, kaspa};
 use support::{Miner, WALLET, assert_sums, resident_mib, threads_and_files};
 
 /// Between two faults.
@@ -81,6 +82,30 @@ const BITCOIN: [&str; 20] = [
     "string_ids",
 ];
 
+/// By a Kaspa pool.
+const KASPA: [&str; 20] = [
+    "dup_job",
+    "set_extranonce",
+    "same_id_new_content",
+    "old_job",
+    "retarget_same_job",
+    "zero_target",
+    "garbage_line",
+    "set_extranonce(4, 4)",
+    "unknown_replies",
+    "job_storm(10000)",
+    "set_extranonce(0, 8)",
+    "reply_twice",
+    "drop_reply(3)",
+    "malformed_template(words_three)",
+    "json_bomb",
+    "numbers_as_strings",
+    "escape_text",
+    "new_block",
+    "redirect(evil.example, 1)",
+    "string_ids",
+];
+
 /// What is soaked.
 struct Soak {
     /// The algorithm.
@@ -140,7 +165,25 @@ fn sha256d_with_faults_every_five_seconds() {
     });
 }
 
+/// Ten jobs a second, of which the pool keeps the last ten, and two threads.
+#[test]
+fn kheavyhash_with_faults_every_five_seconds() {
+    soak(Soak {
+        name: "kheavyhash",
+        pool: PoolConfig {
+            difficulty: DifficultyConfig { start: 1 << 20, ..DifficultyConfig::default() },
+            ..PoolConfig::with_profile(kaspa::Profile::by_name("strict").unwrap())
+        },
+        arguments: ["--threads", "2", "--devices", "cpu"].map(String::from).to_vec(),
+        user: "kaspa:qpauqsvk7yf9unexwmxsnmg547mhyga37csh0kj53q6xxgl24ydxjsgzthw5j.rig0",
+        faults: &KASPA,
+        start_s: 60,
+        big_mib: 0.0,
+    });
+}
+
 fn soak(soak: Soak) {
+    let calm = std::env::var("RMINER_SOAK_CALM").is_ok_and(|value| value == "1");
     let Soak { name, pool, arguments, user, faults: pool_faults, start_s, big_mib } = soak;
     let seconds = std::env::var("RMINER_SOAK_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(45);
     let pool = LocalPool::spawn_thread(pool).unwrap();
@@ -156,7 +199,7 @@ fn soak(soak: Soak) {
     let mut shape = Vec::new();
     let mut next = began;
     while began.elapsed() < Duration::from_secs(seconds) {
-        if Instant::now() >= next {
+        if !calm && Instant::now() >= next {
             next += FAULT_EVERY;
             proxy.command("ok".parse().unwrap());
             pool.set_fault(Fault::None);
@@ -189,9 +232,10 @@ fn soak(soak: Soak) {
     let (early, late) = (mean(&memory[..half]), mean(&memory[half..]));
     let threads = shape.iter().map(|(threads, _)| *threads);
     println!(
-        "soak of {name}: {seconds} s, {faults} faults, {} shares found, {} accepted by the pool, {} invalid, {} duplicate, own memory {most:.1} MiB at most, {early:.1} then {late:.1} MiB on average, threads {:?} to {:?}, files {:?} to {:?}, stop took {} ms",
+        "soak of {name}: {seconds} s, {faults} faults, {} shares found, {} accepted by the pool, {} stale, {} invalid, {} duplicate, own memory {most:.1} MiB at most, {early:.1} then {late:.1} MiB on average, threads {:?} to {:?}, files {:?} to {:?}, stop took {} ms",
         summary["shares"]["found"],
         stats.shares.accepted,
+        stats.shares.stale(),
         stats.shares.invalid(),
         stats.shares.duplicates(),
         threads.clone().min(),
@@ -201,11 +245,13 @@ fn soak(soak: Soak) {
         took.as_millis()
     );
     println!("summary: {summary}");
+    println!("shares by how many jobs were newer: {:?}", stats.shares_by_job_age);
     assert_eq!(code, Some(0));
     assert_sums(&summary);
     assert_eq!(stats.shares.invalid(), 0, "{stats:?}");
     assert_eq!(stats.shares.duplicates(), 0, "{stats:?}");
     assert!(stats.shares.add_up(), "{stats:?}");
+    assert!(!calm || stats.shares.stale() * 100 <= stats.shares.accepted, "{stats:?}");
     for device in summary["devices"].as_array().unwrap() {
         assert!(device["hashes"].as_u64().unwrap() > 0 && device["mismatches"] == 0, "{summary}");
     }

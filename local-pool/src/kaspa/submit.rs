@@ -178,8 +178,11 @@ impl Kaspa {
 
     /// Judges a share as one for this job.
     fn try_job(&self, seat: &Seat, job: &SeatJob, claim: &Claim) -> Result<Trial, Reject> {
-        let nonce = claim.nonce_with(&job.extranonce);
-        let is_ours = nonce.to_be_bytes().starts_with(&job.extranonce);
+        // The extranonce is the session's, so a new one is good for older jobs, too. What was on its way with the old
+        // one counts as well.
+        let nonce = claim.nonce_with(&seat.extranonce);
+        let begins_with = |extranonce: &[u8]| nonce.to_be_bytes().starts_with(extranonce);
+        let is_ours = begins_with(&job.extranonce) || begins_with(&seat.extranonce);
         if !is_ours && self.profile.nonces == NonceReading::Exact {
             return Err(Reject::NiceHashByte);
         }
