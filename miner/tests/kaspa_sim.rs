@@ -43,7 +43,7 @@ fn every_kind_of_pool_takes_every_share() {
                 assert_eq!((counts.found, stats.shares.submitted), (0, 0), "{about}");
                 continue;
             }
-            assert!(stats.shares.accepted >= 100, "{about}");
+            assert!(stats.shares.accepted >= 50, "{about}");
             assert_eq!(faults_of_ours(&profile, &stats), [], "{about}");
             assert_eq!(stats.shares.submitted, stats.shares.accepted + stats.shares.rejected_total());
             assert_eq!(counts.accepted, stats.shares.accepted, "{about}");
