@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rminer_algos::fuzz_target;
 use rminer_stratum::dialect::{
-    bitcoin::fuzz_bitcoin, gbt::fuzz_gbt, kaspad::fuzz_kaspad, monero::fuzz_monero, monerod::fuzz_monerod,
+    bitcoin::fuzz_bitcoin, gbt::fuzz_gbt, kaspa::fuzz_kaspa, kaspad::fuzz_kaspad, monero::fuzz_monero,
+    monerod::fuzz_monerod,
 };
 use rminer_stratum::envelope::fuzz_envelope;
 use rminer_stratum::line::fuzz_line;
@@ -14,10 +15,11 @@ use rminer_stratum::session::fuzz_session;
 
 type Entry = fn(&[u8]);
 
-const TARGETS: [(&str, Entry); 9] = [
+const TARGETS: [(&str, Entry); 10] = [
     ("bitcoin", fuzz_bitcoin),
     ("envelope", fuzz_envelope),
     ("gbt", fuzz_gbt),
+    ("kaspa", fuzz_kaspa),
     ("kaspad", fuzz_kaspad),
     ("line", fuzz_line),
     ("monero", fuzz_monero),

@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 use super::{MAX_NONCES, MAX_WORKS, Output, Session};
 use crate::dialect::Dialect;
 use crate::dialect::bitcoin::{Bitcoin, BitcoinConfig};
+use crate::dialect::kaspa::{Kaspa, KaspaConfig};
 use crate::dialect::monero::{Monero, MoneroConfig};
 use crate::endpoint::BitcoinOptions;
 use crate::job::{Job, Share};
@@ -21,16 +22,16 @@ const MARK: u8 = 0xFF;
 /// Fuzz entry: `data` is what the pool sends, in pieces that end at each byte FF. The byte behind that says what
 /// happens there: `s` a share for the newest job, `o` one for the oldest that was ever given, `a` one that does
 /// not meet its target, `d` the last share again, `e` the end of the connection, `j` a whole day, and any other
-/// lets as many quarter seconds pass as its number. Data that begins with a line `bitcoin` is for that dialect.
+/// lets as many quarter seconds pass as its number. Data that begins with a line `bitcoin` or `kaspa` is for
+/// that dialect, other data for Monero's.
 ///
 /// The ledger balances after each, bounds hold, what is sent are JSON lines, each hit gets one verdict that at most
 /// an answer corrects, deadlines pass, and nothing but verdicts comes behind a close.
 #[doc(hidden)]
 pub fn fuzz_session(data: &[u8]) {
-    let (make, data): (Make, _) = match data.strip_prefix(b"bitcoin\n") {
-        Some(rest) => (bitcoin, rest),
-        None => (monero, data),
-    };
+    let families: [(&[u8], Make); 2] = [(b"bitcoin\n", bitcoin), (b"kaspa\n", kaspa)];
+    let named = families.into_iter().find_map(|(name, make)| Some((make, data.strip_prefix(name)?)));
+    let (make, data) = named.unwrap_or((monero, data));
     let mut run = Run::new(make);
     let mut pieces = data.split(|byte| *byte == MARK);
     run.bytes(pieces.next().unwrap_or_default());
@@ -177,5 +178,15 @@ fn bitcoin() -> Box<dyn Dialect> {
         extranonce_subscribe: true,
         plain: false,
         seed: 1,
+    }))
+}
+
+fn kaspa() -> Box<dyn Dialect> {
+    Box::new(Kaspa::new(KaspaConfig {
+        user: "w".into(),
+        pass: "x".into(),
+        agent: "a".into(),
+        algorithm: &registry::KHEAVYHASH,
+        patience: 1,
     }))
 }
