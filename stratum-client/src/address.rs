@@ -1,10 +1,12 @@
-//! Addresses of Bitcoin and of what descends from it, read into the script that pays them.
+//! Addresses: those of Bitcoin and of what descends from it, read into the script that pays them, and Kaspa's.
 //!
-//! Three forms are in use: base58 with a checksum of four bytes, bech32 for segregated witness (BIP 173 and BIP 350),
-//! and the form of Bitcoin Cash with its own checksum. A solo block pays whatever script it is given, for ever and
+//! Three forms are in use for Bitcoin: base58 with a checksum of four bytes, bech32 for segregated witness (BIP 173 and
+//! BIP 350), and the form of Bitcoin Cash with its own checksum. A solo block pays whatever script it is given, for ever and
 //! without a question, so nothing is guessed here: what has not the right checksum is no address.
 
+mod base32;
 mod cashaddr;
+mod kaspa;
 
 use std::fmt;
 
@@ -14,6 +16,7 @@ use rminer_algos::sha256d::sha256d;
 use thiserror::Error;
 
 pub use cashaddr::{CashError, is_cash_prefix};
+pub use kaspa::{KaspaAddress, KaspaAddressError, KaspaNetwork, is_kaspa_prefix};
 
 /// Longest text that is looked at, in bytes; the longest address has some 90.
 const MAX_TEXT_BYTES: usize = 128;
