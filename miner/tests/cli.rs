@@ -452,6 +452,16 @@ fn warnings_come_once() {
         "{}",
         outcome.stderr
     );
+    let address = "kaspa:qpauqsvk7yf9unexwmxsnmg547mhyga37csh0kj53q6xxgl24ydxjsgzthw5j";
+    let kaspa = |user: &str, more: &[&str]| {
+        let args = ["-a", "kheavyhash", "-o", "tcp://a.example:1", "-u", user];
+        shown(&[&args[..], more].concat()).stderr
+    };
+    assert_eq!(kaspa(&format!("{address}.rig"), &[]), "");
+    assert_eq!(kaspa(address, &["-w", "rig"]), "");
+    assert!(kaspa(&format!("{address}/rig"), &[]).contains("warning[user-suffix]"));
+    assert_eq!(kaspa("account.rig", &[]).matches("warning[user-unchecked]").count(), 1);
+    assert_eq!(kaspa(&address.replace("kaspa:", "kaspadev:"), &["--user-is-account"]), "");
     let outcome = shown(&["-o", "127.0.0.1:3333"]);
     assert!(outcome.stderr.contains("warning[no-user]"), "{}", outcome.stderr);
 }

@@ -4,6 +4,7 @@
 //! so what a text looks like is checked, and the right flag named.
 
 mod bitcoin;
+mod kaspa;
 mod monero;
 
 use rminer_algos::Family;
@@ -46,7 +47,7 @@ pub(super) fn check_user(
         (Protocol::Stratum, _) if is_account => None,
         (Protocol::Stratum, Family::Monero) => monero::pool_problem(resolver, text),
         (Protocol::Stratum, Family::Bitcoin) => bitcoin::pool_problem(resolver, text),
-        (Protocol::Stratum, Family::Kaspa) => None,
+        (Protocol::Stratum, Family::Kaspa) => kaspa::pool_problem(resolver, text),
     };
     match problem {
         Some(problem) => {
@@ -81,6 +82,30 @@ pub(super) fn check_pass(resolver: &mut Resolver<'_>, given: &Given) {
         let problem = Problem::error("password-is-wallet", "the password looks like a wallet");
         resolver.error(problem.help("give the wallet as --user (-u)"), given);
     }
+}
+
+const ACCOUNT_HELP: &str = "copy the address again; if the pool wants an account name, add --user-is-account";
+
+fn mistyped(coin: &str, text: &str, why: &str) -> Problem {
+    Problem::error("wallet-checksum", format!("the user is not a valid {coin} address"))
+        .fact(format!("{}: {why}.", shortened(text)))
+        .fact("Nothing was mined.")
+}
+
+fn another_network(text: &str, network: &str) -> Problem {
+    let summary = format!("{} is an address of {network}", shortened(text));
+    Problem::error("wallet-network", summary).help("for a pool of that network, add --user-is-account")
+}
+
+fn unchecked(coin: &str, text: &str) -> Problem {
+    let summary = format!("the user `{}` is not a {coin} address, so it cannot be checked", shortened(text));
+    Problem::warning("user-unchecked", summary)
+        .fact("Right for an account name or another coin's address; the pool decides.")
+}
+
+fn odd_suffix(suffix: &str) -> Problem {
+    let summary = format!("the pool is sent `{suffix}` behind the wallet and will read it in its own way");
+    Problem::warning("user-suffix", summary)
 }
 
 /// Pools read lines of limited length, and show names to people.

@@ -1,14 +1,16 @@
 //! One JSON object a line, for programs.
 
 use std::io::{self, Write};
+use std::time::Instant;
 
 use rminer_algos::registry::Family;
 use rminer_stratum::supervisor::PoolEvent;
 use rminer_stratum::{Counts, Settled, Verdict};
 use serde_json::{Value, json};
 
-use super::Screen;
+use super::often::{LastJob, Often};
 use super::other_time::OtherTime;
+use super::{EXHAUSTED_EVERY, JOBS_EVERY, Screen};
 use crate::clock::unix_seconds;
 use crate::devices::{Notice, RandomxMemory};
 use crate::engine::{CrewEvent, Happening, Rates, Snapshot};
@@ -19,12 +21,23 @@ pub(super) struct Json {
     out: Box<dyn Write>,
     family: Family,
     pools: Vec<String>,
+    last_job: LastJob,
+    jobs: Often,
+    exhausted: Often,
     other_time: OtherTime,
 }
 
 impl Json {
     pub(super) fn new(out: Box<dyn Write>, family: Family, pools: Vec<String>) -> Self {
-        Self { out, family, pools, other_time: OtherTime::default() }
+        Self {
+            out,
+            family,
+            pools,
+            last_job: LastJob::default(),
+            jobs: Often::new(JOBS_EVERY),
+            exhausted: Often::new(EXHAUSTED_EVERY),
+            other_time: OtherTime::default(),
+        }
     }
 
     fn problem(&mut self, problem: &Problem) -> io::Result<()> {
@@ -79,12 +92,18 @@ impl Screen for Json {
                 if let Some(problem) = self.other_time.of(job) {
                     self.problem(&problem)?;
                 }
-                let mut fields = json!({ "pool": job.pool + 1, "height": job.height });
+                let is_news = self.last_job.is_news(job);
+                let Some(count) = self.jobs.happened(Instant::now(), is_news) else { return Ok(()) };
+                // `count` is of the jobs since the event before.
+                let mut fields = json!({ "pool": job.pool + 1, "height": job.height, "count": count });
                 self.add_difficulty(&mut fields, "difficulty", Some(job.target.difficulty()));
                 self.write("job", fields)
             }
             Happening::NoJob => self.write("no-job", json!({})),
-            Happening::Exhausted => self.write("exhausted", json!({})),
+            Happening::Exhausted => match self.exhausted.happened(Instant::now(), false) {
+                Some(count) => self.write("exhausted", json!({ "count": count })),
+                None => Ok(()),
+            },
             Happening::Share(settled, device) => self.write("share", self.share(settled, device)),
             Happening::Excess(pool, device, count) => self.write(
                 "excess-hits",

@@ -1,18 +1,23 @@
 //! One line for each event: for terminals, logs and screen readers alike.
 
 use std::io::{self, Write};
+use std::time::Instant;
 
 use rminer_algos::registry::Family;
 use rminer_stratum::supervisor::PoolEvent;
-use rminer_stratum::{NotSent, Settled, Verdict};
+use rminer_stratum::{Job, NotSent, Settled, Verdict};
 
-use super::Screen;
+use super::often::{LastJob, Often};
 use super::other_time::OtherTime;
 use super::units::{count, duration, hashrate, percent};
+use super::{EXHAUSTED_EVERY, JOBS_EVERY, Screen};
 use crate::clock::local_time;
 use crate::devices::{DatasetReady, DeviceError, Notice, RandomxMemory};
 use crate::engine::{CrewEvent, Happening, RareShares, Snapshot};
 use crate::problem::Problem;
+
+/// Jobs between two reports of rates that are worth a word.
+const MANY_JOBS: u64 = 10;
 
 /// How much is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +37,11 @@ pub(super) struct Lines {
     pools: Vec<String>,
     detail: Detail,
     accepted: u64,
-    last_job: Option<(usize, Option<u64>, u64)>,
+    last_job: LastJob,
+    jobs: Often,
+    /// Jobs since the last report of rates.
+    jobs_counted: u64,
+    exhausted: Often,
     last_percent: u8,
     other_time: OtherTime,
     /// What was last said of each pool, so that a dead one does not fill the log.
@@ -48,7 +57,10 @@ impl Lines {
             pools,
             detail,
             accepted: 0,
-            last_job: None,
+            last_job: LastJob::default(),
+            jobs: Often::new(JOBS_EVERY),
+            jobs_counted: 0,
+            exhausted: Often::new(EXHAUSTED_EVERY),
             last_percent: 0,
             other_time: OtherTime::default(),
             last_failure,
@@ -109,6 +121,23 @@ impl Lines {
                 self.problem(&problem)
             }
         }
+    }
+
+    fn job(&mut self, job: &Job) -> io::Result<()> {
+        if let Some(problem) = self.other_time.of(job) {
+            self.problem(&problem)?;
+        }
+        self.jobs_counted += 1;
+        let is_news = self.last_job.is_news(job);
+        if !is_news && self.detail < Detail::All {
+            return Ok(());
+        }
+        let Some(jobs) = self.jobs.happened(Instant::now(), is_news) else { return Ok(()) };
+        let number = if jobs > 1 { format!("{jobs} jobs, ") } else { String::new() };
+        let height = job.height.map(|height| format!(" height {height},")).unwrap_or_default();
+        let difficulty = self.difficulty(job.target.difficulty());
+        let text = format!("{number}pool {}{height} difficulty {difficulty}", job.pool + 1);
+        self.line("job", &text)
     }
 
     fn share(&mut self, settled: &Settled, device: &str) -> io::Result<()> {
@@ -223,20 +252,7 @@ impl Screen for Lines {
             Happening::Path(pool, path) => {
                 self.line(&format!("pool {}", pool + 1), &format!("connected {path}"))
             }
-            Happening::Job(job) => {
-                if let Some(problem) = self.other_time.of(job) {
-                    self.problem(&problem)?;
-                }
-                let difficulty = job.target.difficulty();
-                // A refreshed template is no news; a new height, difficulty or pool is.
-                let news = (job.pool, job.height, difficulty.to_bits());
-                if self.last_job.replace(news) == Some(news) && self.detail < Detail::All {
-                    return Ok(());
-                }
-                let height = job.height.map(|height| format!(" height {height},")).unwrap_or_default();
-                let difficulty = self.difficulty(difficulty);
-                self.line("job", &format!("pool {}{height} difficulty {difficulty}", job.pool + 1))
-            }
+            Happening::Job(job) => self.job(job),
             Happening::NoJob => self.line("pause", "no pool has work; not hashing"),
             Happening::Share(settled, device) => self.share(settled, device),
             Happening::Excess(_, device, number) => self.line(
@@ -247,9 +263,13 @@ impl Screen for Lines {
             Happening::Device(notice) => self.notice(notice),
             Happening::Mismatch(text) => self.problem(&Problem::warning("check", text.clone())),
             Happening::RareShares(rare) => self.problem(&rare_shares(self.family, rare)),
-            Happening::Exhausted => {
-                self.line("pause", "all nonces of this job are used; waiting for the next")
-            }
+            Happening::Exhausted => match self.exhausted.happened(Instant::now(), false) {
+                None => Ok(()),
+                Some(1) => self.line("pause", "all nonces of this job are used; waiting for the next"),
+                Some(jobs) => {
+                    self.line("pause", &format!("all nonces of {jobs} jobs were used before the next came"))
+                }
+            },
         }
     }
 
@@ -275,6 +295,11 @@ impl Screen for Lines {
         }
         if let (Some(effective_hs), Some(chance)) = (snapshot.effective_hs(), snapshot.effective_chance()) {
             text.push_str(&format!("   pool credits {} +-{}", hashrate(Some(effective_hs)), percent(chance)));
+        }
+        // Where jobs are many, they have no lines of their own.
+        let jobs = std::mem::take(&mut self.jobs_counted);
+        if jobs >= MANY_JOBS {
+            text.push_str(&format!("   jobs {jobs}"));
         }
         self.line("rate", &text)?;
         // What one device does is the whole story already.
@@ -330,6 +355,10 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
+    use rminer_algos::registry::KHEAVYHASH;
+    use rminer_algos::{Target, Template};
+    use rminer_stratum::{JobKey, Supersede};
+
     use super::*;
     use crate::engine::{DeviceSnapshot, Rates};
 
@@ -373,6 +402,42 @@ mod tests {
         assert!(text.contains("shares 0 wrong 2"), "{text}");
         let snapshot = Snapshot { devices: vec![device("cpu0", 9e7, 0)], ..snapshot };
         assert_eq!(shown(|lines| lines.rates(&snapshot).unwrap()).lines().count(), 1);
+    }
+
+    fn job(difficulty: &str) -> Happening {
+        let work = (KHEAVYHASH.sample)(1).unwrap();
+        Happening::Job(Arc::new(Job {
+            key: JobKey { session: 1, seq: 1 },
+            pool: 0,
+            algorithm: &KHEAVYHASH,
+            template: Template::Fixed(Arc::new(work)),
+            target: Target::from_bitcoin_difficulty(difficulty).unwrap(),
+            block_target: None,
+            supersede: Supersede::Prefer,
+            height: None,
+            next_seed: None,
+            received: Instant::now(),
+        }))
+    }
+
+    #[test]
+    fn ten_jobs_a_second_are_no_ten_lines() {
+        let text = shown(|lines| {
+            for _ in 0..500 {
+                lines.happening(&job("4096")).unwrap();
+            }
+            lines.rates(&Snapshot::default()).unwrap();
+            lines.happening(&job("8192")).unwrap();
+            for _ in 0..500 {
+                lines.happening(&Happening::Exhausted).unwrap();
+            }
+            lines.rates(&Snapshot::default()).unwrap();
+        });
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 5, "{text}");
+        assert!(lines[0].contains("job ") && lines[1].ends_with("jobs 500"), "{text}");
+        assert!(lines[2].contains("job ") && lines[3].contains("all nonces"), "{text}");
+        assert!(!lines[4].contains("jobs"), "{text}");
     }
 
     #[test]

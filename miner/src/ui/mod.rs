@@ -2,11 +2,13 @@
 
 mod json;
 mod lines;
+mod often;
 mod other_time;
 mod units;
 mod viewer;
 
 use std::io;
+use std::time::Duration;
 
 use rminer_algos::registry::Family;
 
@@ -33,6 +35,11 @@ macro_rules! say_error {
 }
 
 pub(crate) use {say, say_error};
+
+/// At most one line about jobs in this time, unless something about them has changed: some pools send ten a second.
+const JOBS_EVERY: Duration = Duration::from_secs(1);
+/// The same for jobs whose nonces are all used.
+const EXHAUSTED_EVERY: Duration = Duration::from_secs(60);
 
 /// Shows what happens. An error means that nobody can see it any more.
 pub trait Screen {

@@ -5,15 +5,7 @@ use rminer_stratum::address::{AddressError, Payout, is_cash_prefix};
 use super::{SUFFIX_MARKS, split_suffix};
 
 /// What a text in the place of a wallet is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UserText<'a> {
-    /// An address, and what the pool is to read after it (`.rig`), if anything.
-    Address(Payout, Option<&'a str>),
-    /// An address that was mistyped.
-    Mistyped(&'a str, AddressError),
-    /// Something else: an account name, or another coin's address.
-    Other,
-}
+pub type UserText<'a> = super::UserText<'a, Payout, AddressError>;
 
 /// Judges what a user gave as wallet.
 pub fn judge(text: &str) -> UserText<'_> {

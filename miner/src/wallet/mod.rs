@@ -2,9 +2,21 @@
 //! of coins, and what they share.
 
 pub mod bitcoin;
+pub mod kaspa;
 pub mod monero;
 
 use rminer_stratum::address::Payout;
+
+/// What a text in the place of a wallet is, to one family of coins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserText<'a, Address, Fault> {
+    /// An address, and what the pool is to read after it (`+50000`, `.rig`), if anything.
+    Address(Address, Option<&'a str>),
+    /// An address that was mistyped.
+    Mistyped(&'a str, Fault),
+    /// Something else: an account name, or another coin's address.
+    Other,
+}
 
 /// What pools let users append to an address: difficulty, rig name, payment id.
 const SUFFIX_MARKS: [char; 7] = ['+', '.', '/', '@', ':', '~', '%'];
@@ -18,6 +30,7 @@ pub fn looks_like_wallet(text: &str) -> bool {
     is_long
         || Payout::parse(whole).is_ok()
         || Payout::parse(text).is_ok()
+        || matches!(kaspa::judge(whole), UserText::Address(..))
         || text.strip_prefix("0x").is_some_and(is_hex)
 }
 
@@ -56,6 +69,7 @@ mod tests {
             "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
             "1BpEi6DfDAUFd7GtittLSdBeYJvcoaVggu.rig",
             "bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a",
+            "kaspa:qpauqsvk7yf9unexwmxsnmg547mhyga37csh0kj53q6xxgl24ydxjsgzthw5j.rig",
         ] {
             assert!(looks_like_wallet(wallet), "{wallet}");
         }
@@ -69,7 +83,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_looked_at(text in "\\PC{0,120}") {
-            let _ = (looks_like_wallet(&text), shortened(&text), bitcoin::judge(&text));
+            let _ = (looks_like_wallet(&text), shortened(&text), bitcoin::judge(&text), kaspa::judge(&text));
         }
     }
 }

@@ -130,15 +130,7 @@ impl Address {
 }
 
 /// What a text in the place of a wallet is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UserText<'a> {
-    /// An address, and what the pool is to read after it (`+50000`, `.rig`), if anything.
-    Address(Address, Option<&'a str>),
-    /// An address that was mistyped.
-    Mistyped(&'a str, AddressError),
-    /// Something else: an account name, or another coin's address.
-    Other,
-}
+pub type UserText<'a> = super::UserText<'a, Address, AddressError>;
 
 /// Judges what a user gave as wallet.
 pub fn judge(text: &str) -> UserText<'_> {

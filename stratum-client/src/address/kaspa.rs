@@ -86,7 +86,7 @@ impl fmt::Display for KaspaNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Mainnet => "mainnet",
-            Self::Testnet => "the testnets",
+            Self::Testnet => "testnets",
             Self::Devnet => "devnet",
             Self::Simnet => "simnet",
         })

@@ -1,3 +1,5 @@
+mod kaspa;
+
 use rminer_algos::Hash;
 use rminer_algos::registry::RANDOMX;
 
@@ -35,9 +37,13 @@ impl Bench {
             nicehash: None,
             keepalive: true,
         };
+        Self::of(Box::new(Monero::new(config)))
+    }
+
+    fn of(dialect: Box<dyn Dialect>) -> Self {
         let now = Instant::now();
         let mut ledger = Ledger::default();
-        let session = Session::start(1, 0, Box::new(Monero::new(config)), now, &mut ledger);
+        let session = Session::start(1, 0, dialect, now, &mut ledger);
         let (job, sent, settled, closed, notices) = (None, Vec::new(), Vec::new(), None, Vec::new());
         let mut bench = Self { session, ledger, now, job, sent, settled, closed, notices };
         bench.drain();
@@ -316,4 +322,18 @@ fn memory_of_sent_nonces_is_bounded() {
     let key = bench.job.as_ref().unwrap().template.work(0).unwrap().key();
     let full = (0..MAX_NONCES as u64).find_map(|nonce| bench.session.remember(key.clone(), nonce + 10));
     assert_eq!(full, Some(NotSent::Throttled));
+}
+
+#[test]
+fn other_protocols_are_named_by_their_first_bytes() {
+    let mut bench = Bench::new();
+    bench.bytes(b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n");
+    assert_eq!(bench.closed, Some(CloseReason::PeerSpeaksHttp("HTTP/1.1 400 Bad Request".into())));
+    // The settings that a gRPC server sends before anything else.
+    let mut bench = Bench::new();
+    bench.bytes(&[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 5, 0, 0, 64, 0]);
+    assert_eq!(bench.closed, Some(CloseReason::PeerSpeaksHttp2));
+    let mut bench = Bench::mining();
+    bench.says("HTTP/1.1 400 Bad Request");
+    assert_eq!(bench.closed, None, "later it is a broken line");
 }

@@ -2,7 +2,7 @@
 
 use rminer_stratum::address::Network;
 
-use super::monero::ACCOUNT_HELP;
+use super::{ACCOUNT_HELP, another_network, mistyped, odd_suffix, unchecked};
 use crate::config::resolve::Resolver;
 use crate::problem::Problem;
 use crate::wallet::bitcoin::{UserText, judge};
@@ -12,24 +12,19 @@ pub(super) fn pool_problem(resolver: &mut Resolver<'_>, text: &str) -> Option<Pr
     match judge(text) {
         UserText::Address(payout, suffix) => {
             if payout.network != Network::Main {
-                let summary = format!("{} is an address of {}", shortened(text), payout.network);
-                let help = "for a pool of that network, add --user-is-account";
-                return Some(Problem::error("wallet-network", summary).help(help));
+                return Some(another_network(text, &payout.network.to_string()));
             }
             // A name of the rig behind a dot is what every pool of Bitcoin reads.
             if let Some(suffix) = suffix.filter(|suffix| !suffix.starts_with('.')) {
-                let summary =
-                    format!("the pool is sent `{suffix}` behind the wallet and will read it in its own way");
-                resolver.warn(Problem::warning("user-suffix", summary));
+                resolver.warn(odd_suffix(suffix));
             }
             None
         }
-        UserText::Mistyped(base, error) => Some(mistyped(base, &error.to_string()).help(ACCOUNT_HELP)),
+        UserText::Mistyped(base, error) => {
+            Some(mistyped("Bitcoin", base, &error.to_string()).help(ACCOUNT_HELP))
+        }
         UserText::Other => of_another_coin(text).or_else(|| {
-            let summary =
-                format!("the user `{}` is not a Bitcoin address, so it cannot be checked", shortened(text));
-            let fact = "Right for an account name or another coin's address; the pool decides.";
-            resolver.warn(Problem::warning("user-unchecked", summary).fact(fact));
+            resolver.warn(unchecked("Bitcoin", text));
             None
         }),
     }
@@ -44,7 +39,7 @@ pub(super) fn solo_problem(text: &str) -> Option<Problem> {
             Some(Problem::error("wallet-suffix", summary).help("only pools read a suffix; remove it"))
         }
         UserText::Mistyped(base, error) => {
-            Some(mistyped(base, &error.to_string()).help("copy the address again"))
+            Some(mistyped("Bitcoin", base, &error.to_string()).help("copy the address again"))
         }
         UserText::Other => of_another_coin(text).or_else(|| {
             let summary = format!("solo mining needs a Bitcoin address, and `{}` is none", shortened(text));
@@ -61,10 +56,4 @@ fn of_another_coin(text: &str) -> Option<Problem> {
         format!("the user {} is a Monero address, and the algorithm is not Monero's", shortened(text));
     let help = "give an address or account of the coin that is mined, or choose --algo randomx";
     Some(Problem::error("wallet-coin", summary).help(help))
-}
-
-fn mistyped(text: &str, why: &str) -> Problem {
-    Problem::error("wallet-checksum", "the user is not a valid Bitcoin address")
-        .fact(format!("{}: {why}.", shortened(text)))
-        .fact("Nothing was mined.")
 }

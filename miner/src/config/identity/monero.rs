@@ -1,35 +1,27 @@
 //! Monero wallets: what a pool is sent, and what a node pays.
 
+use super::{ACCOUNT_HELP, another_network, mistyped, odd_suffix, unchecked};
 use crate::config::resolve::Resolver;
 use crate::problem::Problem;
 use crate::wallet::monero::{Kind, Network, UserText, judge};
 use crate::wallet::shortened;
 
-pub(super) const ACCOUNT_HELP: &str =
-    "copy the address again; if the pool wants an account name, add --user-is-account";
-
 pub(super) fn pool_problem(resolver: &mut Resolver<'_>, text: &str) -> Option<Problem> {
     match judge(text) {
         UserText::Address(address, suffix) => {
             if address.network != Network::Mainnet {
-                let summary =
-                    format!("{} is an address of Monero's {}", shortened(text), address.network.name());
-                let help = "for a pool of that network, add --user-is-account";
-                return Some(Problem::error("wallet-network", summary).help(help));
+                return Some(another_network(text, &format!("Monero's {}", address.network.name())));
             }
             if let Some(suffix) = suffix {
-                let summary =
-                    format!("the pool is sent `{suffix}` behind the wallet and will read it in its own way");
-                resolver.warn(Problem::warning("user-suffix", summary));
+                resolver.warn(odd_suffix(suffix));
             }
             None
         }
-        UserText::Mistyped(base, error) => Some(mistyped(base, &error.to_string()).help(ACCOUNT_HELP)),
+        UserText::Mistyped(base, error) => {
+            Some(mistyped("Monero", base, &error.to_string()).help(ACCOUNT_HELP))
+        }
         UserText::Other => {
-            let summary =
-                format!("the user `{}` is not a Monero address, so it cannot be checked", shortened(text));
-            let fact = "Right for an account name or another coin's address; the pool decides.";
-            resolver.warn(Problem::warning("user-unchecked", summary).fact(fact));
+            resolver.warn(unchecked("Monero", text));
             None
         }
     }
@@ -59,7 +51,7 @@ pub(super) fn solo_problem(resolver: &mut Resolver<'_>, text: &str) -> Option<Pr
             Some(Problem::error("wallet-suffix", summary).help("only pools read a suffix; remove it"))
         }
         UserText::Mistyped(base, error) => {
-            Some(mistyped(base, &error.to_string()).help("copy the address again"))
+            Some(mistyped("Monero", base, &error.to_string()).help("copy the address again"))
         }
         UserText::Other => {
             let summary = format!("solo mining needs a Monero address, and `{}` is none", shortened(text));
@@ -69,10 +61,4 @@ pub(super) fn solo_problem(resolver: &mut Resolver<'_>, text: &str) -> Option<Pr
             )
         }
     }
-}
-
-fn mistyped(text: &str, why: &str) -> Problem {
-    Problem::error("wallet-checksum", "the user is not a valid Monero address")
-        .fact(format!("{}: {why}.", shortened(text)))
-        .fact("Nothing was mined.")
 }
