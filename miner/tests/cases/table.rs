@@ -50,49 +50,59 @@ use Try::{Elsewhere, Later, Own, Play};
 
 const SOLO_BITCOIN: &str = "stratum-client/src/dialect/gbt/tests/transcripts.rs";
 const TEMPLATES: &str = "stratum-client/src/dialect/gbt/tests/templates.rs";
+const KASPA: &str = "miner/tests/kaspa.rs";
 const SOLO_MONERO: &str = "stratum-client/src/dialect/monerod/tests/transcripts.rs";
 
 pub(crate) const CASES: &[Case] = &[
     Case {
         number: 1,
         situation: "the pool repeats a job",
-        tries: &[Play(Scene {
-            story: &[Accepted(1), Fault("dup_job"), Fault("dup_job"), Accepted(2)],
-            check: |seen| {
-                assert_eq!(seen.stats.jobs, 3);
-                assert_eq!(seen.named("job").len(), 1, "{:?}", seen.events);
-            },
-            ..Scene::calm("default")
-        })],
+        tries: &[
+            Play(Scene {
+                story: &[Accepted(1), Fault("dup_job"), Fault("dup_job"), Accepted(2)],
+                check: |seen| {
+                    assert_eq!(seen.stats.jobs, 3);
+                    assert_eq!(seen.named("job").len(), 1, "{:?}", seen.events);
+                },
+                ..Scene::calm("default")
+            }),
+            Elsewhere(Kaspa, KASPA, "pool_faults_lose_no_share_and_break_nothing"),
+        ],
     },
     Case {
         number: 2,
         situation: "one job id gets another content",
-        tries: &[Play(Scene {
-            story: &[Accepted(1), Fault("same_id_new_content"), Accepted(2)],
-            check: |seen| assert_eq!(seen.named("job").len(), 2, "{:?}", seen.events),
-            ..Scene::calm("default")
-        })],
+        tries: &[
+            Play(Scene {
+                story: &[Accepted(1), Fault("same_id_new_content"), Accepted(2)],
+                check: |seen| assert_eq!(seen.named("job").len(), 2, "{:?}", seen.events),
+                ..Scene::calm("default")
+            }),
+            Elsewhere(Kaspa, KASPA, "pool_faults_lose_no_share_and_break_nothing"),
+        ],
     },
     Case {
         number: 3,
         situation: "the same job id after another extranonce or difficulty",
-        tries: &[Play(Scene {
-            story: &[
-                Accepted(1),
-                Fault("set_extranonce"),
-                Accepted(2),
-                Fault("retarget_same_job"),
-                Accepted(1),
-                Fault("set_extranonce(16, 4)"),
-                Accepted(1),
-            ],
-            check: |seen| {
-                assert_eq!(seen.stats.connects, 1);
-                assert_eq!(seen.named("job").len(), 4, "{:?}", seen.events);
-            },
-            ..Scene::calm("default")
-        })],
+        tries: &[
+            Play(Scene {
+                story: &[
+                    Accepted(1),
+                    Fault("set_extranonce"),
+                    Accepted(2),
+                    Fault("retarget_same_job"),
+                    Accepted(1),
+                    Fault("set_extranonce(16, 4)"),
+                    Accepted(1),
+                ],
+                check: |seen| {
+                    assert_eq!(seen.stats.connects, 1);
+                    assert_eq!(seen.named("job").len(), 4, "{:?}", seen.events);
+                },
+                ..Scene::calm("default")
+            }),
+            Elsewhere(Kaspa, KASPA, "the_extranonce_changes_in_mid_session"),
+        ],
     },
     Case {
         number: 4,
@@ -211,6 +221,7 @@ pub(crate) const CASES: &[Case] = &[
                 story: &[Pool("another connection", |stats| stats.connects > 1), Accepted(2)],
                 ..Scene::at("sv2-translator")
             }),
+            Elsewhere(Kaspa, KASPA, "the_extranonce_changes_in_mid_session"),
         ],
     },
     Case {
@@ -248,36 +259,42 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         number: 11,
         situation: "after a reconnect the same job id with another extranonce1",
-        tries: &[Play(Scene {
-            story: &[
-                Accepted(1),
-                Link("reset"),
-                Accepted(2),
-                Link("close"),
-                Accepted(2),
-                Fault("redirect"),
-                Says("asked to reconnect"),
-                Accepted(2),
-            ],
-            check: |seen| {
-                assert!(seen.stats.connects >= 4, "{:?}", seen.stats);
-                let jobs = seen.stats.sessions.iter().filter(|session| session.jobs > 0);
-                assert!(jobs.clone().all(|session| session.jobs == 1), "{:?}", seen.stats);
-            },
-            ..Scene::calm("default")
-        })],
+        tries: &[
+            Play(Scene {
+                story: &[
+                    Accepted(1),
+                    Link("reset"),
+                    Accepted(2),
+                    Link("close"),
+                    Accepted(2),
+                    Fault("redirect"),
+                    Says("asked to reconnect"),
+                    Accepted(2),
+                ],
+                check: |seen| {
+                    assert!(seen.stats.connects >= 4, "{:?}", seen.stats);
+                    let jobs = seen.stats.sessions.iter().filter(|session| session.jobs > 0);
+                    assert!(jobs.clone().all(|session| session.jobs == 1), "{:?}", seen.stats);
+                },
+                ..Scene::calm("default")
+            }),
+            Elsewhere(Kaspa, KASPA, "reconnects_repeat_nothing"),
+        ],
     },
     Case {
         number: 12,
         situation: "shares after a reconnect",
-        tries: &[Play(Scene {
-            story: &[Accepted(1), Fault("close"), Accepted(3)],
-            check: |seen| {
-                let credited = seen.stats.sessions.iter().filter(|session| session.shares.accepted > 0);
-                assert_eq!(credited.count(), 2, "{:?}", seen.stats);
-            },
-            ..Scene::calm("default")
-        })],
+        tries: &[
+            Play(Scene {
+                story: &[Accepted(1), Fault("close"), Accepted(3)],
+                check: |seen| {
+                    let credited = seen.stats.sessions.iter().filter(|session| session.shares.accepted > 0);
+                    assert_eq!(credited.count(), 2, "{:?}", seen.stats);
+                },
+                ..Scene::calm("default")
+            }),
+            Elsewhere(Kaspa, KASPA, "reconnects_repeat_nothing"),
+        ],
     },
     Case {
         number: 13,
@@ -362,6 +379,7 @@ pub(crate) const CASES: &[Case] = &[
                 story: &[Accepted(2), Difficulty(170), Accepted(2)],
                 ..Scene::at("default")
             }),
+            Elsewhere(Kaspa, KASPA, "difficulties_change_in_every_way"),
         ],
     },
     Case {
@@ -397,6 +415,7 @@ pub(crate) const CASES: &[Case] = &[
                 check: |seen| assert_eq!(seen.stats.connects, 1),
                 ..Scene::at("gopool")
             }),
+            Elsewhere(Kaspa, KASPA, "difficulties_change_in_every_way"),
         ],
     },
     Case {
@@ -488,7 +507,10 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         number: 24,
         situation: "errors of every shape",
-        tries: &[Own(bitcoin::refusals_are_counted_by_what_they_say)],
+        tries: &[
+            Own(bitcoin::refusals_are_counted_by_what_they_say),
+            Elsewhere(Kaspa, KASPA, "refusals_are_counted_by_what_they_say"),
+        ],
     },
     Case {
         number: 25,
@@ -539,6 +561,7 @@ pub(crate) const CASES: &[Case] = &[
                 check: |seen| assert_eq!(seen.stats.connects, 2),
                 ..Scene::calm("default")
             }),
+            Elsewhere(Kaspa, KASPA, "malformed_jobs_are_dropped_and_unusual_ones_mined"),
         ],
     },
     Case {
@@ -572,6 +595,7 @@ pub(crate) const CASES: &[Case] = &[
                 ],
                 ..Scene::calm("default")
             }),
+            Elsewhere(Kaspa, KASPA, "pool_faults_lose_no_share_and_break_nothing"),
         ],
     },
     Case {
@@ -642,6 +666,7 @@ pub(crate) const CASES: &[Case] = &[
                 },
                 ..Scene::at("default")
             }),
+            Elsewhere(Kaspa, KASPA, "pool_faults_lose_no_share_and_break_nothing"),
         ],
     },
     Case {
@@ -655,6 +680,7 @@ pub(crate) const CASES: &[Case] = &[
                 check: |seen| assert!(seen.said.contains("not JSON"), "{}", seen.said),
                 ..Scene::calm("default")
             }),
+            Elsewhere(Kaspa, KASPA, "another_protocol_on_the_port_is_named"),
         ],
     },
     Case {
@@ -688,20 +714,26 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         number: 41,
         situation: "a prefix of four bytes exhausts the nonces",
-        tries: &[Elsewhere(
-            Kaspa,
-            "stratum-client/src/dialect/kaspa/tests/jobs.rs",
-            "a_small_nonce_space_is_told_once",
-        )],
+        tries: &[
+            Elsewhere(Kaspa, KASPA, "a_used_up_job_is_waited_out"),
+            Elsewhere(
+                Kaspa,
+                "stratum-client/src/dialect/kaspa/tests/jobs.rs",
+                "a_small_nonce_space_is_told_once",
+            ),
+        ],
     },
     Case {
         number: 42,
         situation: "jobs that come faster than they are taken",
-        tries: &[Elsewhere(
-            Kaspa,
-            "stratum-client/src/dialect/kaspa/tests/shares.rs",
-            "recent_jobs_are_still_sent_for",
-        )],
+        tries: &[
+            Elsewhere(Kaspa, KASPA, "every_profile_is_mined"),
+            Elsewhere(
+                Kaspa,
+                "stratum-client/src/dialect/kaspa/tests/shares.rs",
+                "recent_jobs_are_still_sent_for",
+            ),
+        ],
     },
     Case {
         number: 43,
@@ -725,6 +757,7 @@ pub(crate) const CASES: &[Case] = &[
                 },
                 ..Scene::calm("default")
             }),
+            Elsewhere(Kaspa, KASPA, "every_profile_is_mined"),
             Elsewhere(
                 Kaspa,
                 "stratum-client/src/dialect/kaspa/tests/handshake.rs",
@@ -858,7 +891,10 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         number: 59,
         situation: "wrong counts of accepted and refused shares",
-        tries: &[Own(bitcoin::the_books_agree_with_the_pools)],
+        tries: &[
+            Own(bitcoin::the_books_agree_with_the_pools),
+            Elsewhere(Kaspa, KASPA, "the_books_agree_with_the_pools"),
+        ],
     },
     Case {
         number: 60,
@@ -890,6 +926,7 @@ pub(crate) const CASES: &[Case] = &[
                 ..Scene::calm("default")
             }),
             Own(bitcoin::an_absurd_difficulty_floods_nobody),
+            Elsewhere(Kaspa, KASPA, "an_absurd_difficulty_floods_nobody"),
         ],
     },
     Case {
@@ -913,14 +950,17 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         number: 63,
         situation: "a storm of jobs",
-        tries: &[Play(Scene {
-            story: &[Accepted(1), Fault("job_storm(10000)"), Accepted(2)],
-            check: |seen| {
-                assert!(seen.stats.jobs > 10_000, "{:?}", seen.stats);
-                assert_eq!(seen.stats.connects, 1);
-            },
-            ..Scene::calm("default")
-        })],
+        tries: &[
+            Play(Scene {
+                story: &[Accepted(1), Fault("job_storm(10000)"), Accepted(2)],
+                check: |seen| {
+                    assert!(seen.stats.jobs > 10_000, "{:?}", seen.stats);
+                    assert_eq!(seen.stats.connects, 1);
+                },
+                ..Scene::calm("default")
+            }),
+            Elsewhere(Kaspa, KASPA, "pool_faults_lose_no_share_and_break_nothing"),
+        ],
     },
     Case {
         number: 64,
@@ -952,11 +992,14 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         number: 65,
         situation: "an older job comes behind a newer one",
-        tries: &[Elsewhere(
-            Kaspa,
-            "stratum-client/src/dialect/kaspa/tests/jobs.rs",
-            "a_job_that_was_overtaken_is_dropped",
-        )],
+        tries: &[
+            Elsewhere(Kaspa, KASPA, "pool_faults_lose_no_share_and_break_nothing"),
+            Elsewhere(
+                Kaspa,
+                "stratum-client/src/dialect/kaspa/tests/jobs.rs",
+                "a_job_that_was_overtaken_is_dropped",
+            ),
+        ],
     },
     Case {
         number: 66,
@@ -968,6 +1011,7 @@ pub(crate) const CASES: &[Case] = &[
                 check: |seen| assert_eq!(seen.stats.connects, 1),
                 ..Scene::calm("silent-authorize")
             }),
+            Elsewhere(Kaspa, KASPA, "a_pool_that_says_nothing_is_told"),
             Elsewhere(
                 Kaspa,
                 "stratum-client/src/dialect/kaspa/tests/handshake.rs",
