@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rminer_benches::Running;
+use crate::Running;
 
 /// A program to compare with.
 pub struct Cpuminer {
