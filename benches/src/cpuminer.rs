@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
 use crate::Running;
+use anyhow::{Context, Result, bail};
 
 /// A program to compare with.
 pub struct Cpuminer {

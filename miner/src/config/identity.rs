@@ -43,7 +43,7 @@ pub(super) fn check_user(
     let problem = match (protocol, family) {
         (Protocol::Monerod, _) => monero::solo_problem(resolver, text),
         (Protocol::Gbt, _) => bitcoin::solo_problem(text),
-        (Protocol::Kaspad, _) => None,
+        (Protocol::Kaspad, _) => kaspa::solo_problem(text),
         (Protocol::Stratum, _) if is_account => None,
         (Protocol::Stratum, Family::Monero) => monero::pool_problem(resolver, text),
         (Protocol::Stratum, Family::Bitcoin) => bitcoin::pool_problem(resolver, text),
@@ -101,6 +101,12 @@ fn unchecked(coin: &str, text: &str) -> Problem {
     let summary = format!("the user `{}` is not a {coin} address, so it cannot be checked", shortened(text));
     Problem::warning("user-unchecked", summary)
         .fact("Right for an account name or another coin's address; the pool decides.")
+}
+
+/// A node pays exactly what it is told.
+fn solo_suffix(suffix: &str) -> Problem {
+    let summary = format!("solo mining pays to the bare address, but `{suffix}` stands behind it");
+    Problem::error("wallet-suffix", summary).help("only pools read a suffix; remove it")
 }
 
 fn odd_suffix(suffix: &str) -> Problem {

@@ -2,7 +2,7 @@
 
 use rminer_stratum::address::Network;
 
-use super::{ACCOUNT_HELP, another_network, mistyped, odd_suffix, unchecked};
+use super::{ACCOUNT_HELP, another_network, mistyped, odd_suffix, solo_suffix, unchecked};
 use crate::config::resolve::Resolver;
 use crate::problem::Problem;
 use crate::wallet::bitcoin::{UserText, judge};
@@ -34,10 +34,7 @@ pub(super) fn pool_problem(resolver: &mut Resolver<'_>, text: &str) -> Option<Pr
 pub(super) fn solo_problem(text: &str) -> Option<Problem> {
     match judge(text) {
         UserText::Address(_, None) => None,
-        UserText::Address(_, Some(suffix)) => {
-            let summary = format!("solo mining pays to the bare address, but `{suffix}` stands behind it");
-            Some(Problem::error("wallet-suffix", summary).help("only pools read a suffix; remove it"))
-        }
+        UserText::Address(_, Some(suffix)) => Some(solo_suffix(suffix)),
         UserText::Mistyped(base, error) => {
             Some(mistyped("Bitcoin", base, &error.to_string()).help("copy the address again"))
         }

@@ -1,6 +1,6 @@
 //! Monero wallets: what a pool is sent, and what a node pays.
 
-use super::{ACCOUNT_HELP, another_network, mistyped, odd_suffix, unchecked};
+use super::{ACCOUNT_HELP, another_network, mistyped, odd_suffix, solo_suffix, unchecked};
 use crate::config::resolve::Resolver;
 use crate::problem::Problem;
 use crate::wallet::monero::{Kind, Network, UserText, judge};
@@ -46,10 +46,7 @@ pub(super) fn solo_problem(resolver: &mut Resolver<'_>, text: &str) -> Option<Pr
             }
             None
         }
-        UserText::Address(_, Some(suffix)) => {
-            let summary = format!("solo mining pays to the bare address, but `{suffix}` stands behind it");
-            Some(Problem::error("wallet-suffix", summary).help("only pools read a suffix; remove it"))
-        }
+        UserText::Address(_, Some(suffix)) => Some(solo_suffix(suffix)),
         UserText::Mistyped(base, error) => {
             Some(mistyped("Monero", base, &error.to_string()).help("copy the address again"))
         }
