@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::often::{LastJob, Often};
 use super::other_time::OtherTime;
-use super::{EXHAUSTED_EVERY, JOBS_EVERY, Screen};
+use super::{AT_ONCE, EXHAUSTED_EVERY, JOBS_EVERY, Screen};
 use crate::clock::unix_seconds;
 use crate::devices::{Notice, RandomxMemory};
 use crate::engine::{CrewEvent, Happening, Rates, Snapshot};
@@ -34,8 +34,8 @@ impl Json {
             family,
             pools,
             last_job: LastJob::default(),
-            jobs: Often::new(JOBS_EVERY),
-            exhausted: Often::new(EXHAUSTED_EVERY),
+            jobs: Often::new(JOBS_EVERY, AT_ONCE),
+            exhausted: Often::new(EXHAUSTED_EVERY, AT_ONCE),
             other_time: OtherTime::default(),
         }
     }

@@ -10,7 +10,7 @@ use rminer_stratum::{Job, NotSent, Settled, Verdict};
 use super::often::{LastJob, Often};
 use super::other_time::OtherTime;
 use super::units::{count, duration, hashrate, percent};
-use super::{EXHAUSTED_EVERY, JOBS_EVERY, Screen};
+use super::{AT_ONCE, EXHAUSTED_EVERY, JOBS_EVERY, Screen};
 use crate::clock::local_time;
 use crate::devices::{DatasetReady, DeviceError, Notice, RandomxMemory};
 use crate::engine::{CrewEvent, Happening, RareShares, Snapshot};
@@ -58,9 +58,9 @@ impl Lines {
             detail,
             accepted: 0,
             last_job: LastJob::default(),
-            jobs: Often::new(JOBS_EVERY),
+            jobs: Often::new(JOBS_EVERY, AT_ONCE),
             jobs_counted: 0,
-            exhausted: Often::new(EXHAUSTED_EVERY),
+            exhausted: Often::new(EXHAUSTED_EVERY, 1),
             last_percent: 0,
             other_time: OtherTime::default(),
             last_failure,

@@ -36,8 +36,10 @@ macro_rules! say_error {
 
 pub(crate) use {say, say_error};
 
-/// At most one line about jobs in this time, unless something about them has changed: some pools send ten a second.
+/// One line about jobs in this time, unless something about them has changed: some pools send ten a second.
 const JOBS_EVERY: Duration = Duration::from_secs(1);
+/// What comes after a while without any is told at once, up to this many times.
+const AT_ONCE: u32 = 5;
 /// The same for jobs whose nonces are all used.
 const EXHAUSTED_EVERY: Duration = Duration::from_secs(60);
 

@@ -18,7 +18,7 @@ use rminer_pool::bitcoin::{FirstJob, Profile, Reaction};
 
 use play::{Scene, Step, play};
 use support::Miner;
-use table::{CASES, Case, Part, Try};
+use table::{Case, Part, Try, cases};
 
 /// One test for each number that has something to try out here, so that each can be run alone.
 macro_rules! cases {
@@ -39,7 +39,7 @@ cases! {
 }
 
 fn try_case(number: u8) {
-    let case = CASES.iter().find(|case| case.number == number).unwrap();
+    let case = cases().find(|case| case.number == number).unwrap();
     for (place, one) in case.tries.iter().enumerate() {
         match one {
             Try::Play(scene) => {
@@ -54,12 +54,12 @@ fn try_case(number: u8) {
 /// Every number once and in order, and each with a try that exists.
 #[test]
 fn the_table_is_complete() {
-    let numbers: Vec<u8> = CASES.iter().map(|case| case.number).collect();
+    let numbers: Vec<u8> = cases().map(|case| case.number).collect();
     assert_eq!(numbers, (1..=66).collect::<Vec<u8>>());
     let here = |case: &&Case| case.tries.iter().any(|one| matches!(one, Try::Play(_) | Try::Own(_)));
-    let tried: Vec<u8> = CASES.iter().filter(here).map(|case| case.number).collect();
+    let tried: Vec<u8> = cases().filter(here).map(|case| case.number).collect();
     assert_eq!(tried, TRIED_HERE, "a number that is tried out here is a test");
-    for case in CASES {
+    for case in cases() {
         assert!(!case.situation.is_empty() && !case.tries.is_empty(), "case {}", case.number);
         for one in case.tries {
             match one {
@@ -90,9 +90,7 @@ fn the_table_is_complete() {
 #[test]
 fn what_is_to_come_is_not_there_yet() {
     let later = |part: Part| {
-        CASES
-            .iter()
-            .any(|case| case.tries.iter().any(|one| matches!(one, Try::Later(which) if *which == part)))
+        cases().any(|case| case.tries.iter().any(|one| matches!(one, Try::Later(which) if *which == part)))
     };
     assert!(later(Part::StratumV2));
     let mut miner =
@@ -104,7 +102,7 @@ fn what_is_to_come_is_not_there_yet() {
 /// Kinds of pools that are in no case of their own.
 #[test]
 fn every_other_kind_of_pool_is_mined() {
-    let scenes = CASES.iter().flat_map(|case| case.tries).filter_map(|one| match one {
+    let scenes = cases().flat_map(|case| case.tries).filter_map(|one| match one {
         Try::Play(scene) => Some(scene.profile),
         _ => None,
     });
