@@ -2,7 +2,6 @@
 //! the client, and the miner.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rminer_pool::{LocalPool, LocalPoolConfig, PoolConfig as LocalConfig, PoolStats};
@@ -10,17 +9,14 @@ use rminer_stratum::client::{Client, ClientOptions};
 use rminer_stratum::supervisor::Event;
 use rminer_stratum::{Credentials, PoolConfig, PoolUrl};
 use serde::Serialize;
-use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
 
-use super::watched::{Log, Watch, WatchedSource};
-use super::whole::{MAX_WAITING, POLL, START, WORKERS_END, fault};
-use super::{Measuring, Stopwatch, whole_ms};
+use super::watched::{Log, Watch};
+use super::whole::Feed;
+use super::{Measuring, Phase, whole_ms};
+use crate::bench::BenchError;
 use crate::bench::latency::{Bucket, Times};
-use crate::bench::{BenchError, BenchProgress};
 use crate::demo::pool_config;
-use crate::devices::{Chosen, DeviceError, DeviceSource};
-use crate::engine::{Core, Patience};
+use crate::devices::Chosen;
 
 /// What a job's way to a device took. Its JSON is one object with these names.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -100,7 +96,7 @@ impl Measuring<'_> {
         let log = Arc::new(Log::default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|fault| BenchError::Thread(fault.to_string()))?;
-        let rate_hs = runtime.block_on(self.mine_at(&pool, time, &log))?;
+        let phase = runtime.block_on(self.mine_at(&pool, time, &log))?;
         runtime.shutdown_background();
         pool.stop();
         let watch = log.take();
@@ -114,81 +110,30 @@ impl Measuring<'_> {
             every_ms: whole_ms(self.new_job_every),
             taken: watch.hashing.len(),
             stages: stages(&watch),
-            rate_hs,
+            rate_hs: phase.rate_hs(),
             accepted: shares.accepted,
             refused: shares.rejected_total(),
         })
     }
 
-    async fn mine_at(&self, pool: &LocalPool, time: Duration, log: &Arc<Log>) -> Result<f64, BenchError> {
+    async fn mine_at(&self, pool: &LocalPool, time: Duration, log: &Arc<Log>) -> Result<Phase, BenchError> {
         let url: PoolUrl = format!("stratum+tcp://{}", pool.addr())
             .parse()
             .map_err(|fault| BenchError::Pool(format!("its own address: {fault}")))?;
         let credentials = Credentials { user: "bench".into(), pass: "x".into(), rig_id: None };
         let pools = vec![PoolConfig::new(url, credentials, self.algorithm)];
-        let mut client = Client::new(pools, ClientOptions::default())
+        let client = Client::new(pools, ClientOptions::default())
             .map_err(|fault| BenchError::Pool(fault.to_string()))?;
-        let (reports, mut reported) = mpsc::channel(MAX_WAITING);
-        let (checked, mut done) = mpsc::channel(MAX_WAITING);
-        let watched = |source: &Arc<dyn DeviceSource>| {
-            let (inner, log) = (Arc::clone(source), Arc::clone(log));
-            Arc::new(WatchedSource { inner, log }) as Arc<dyn DeviceSource>
+        let tell = |hashes: u64, since: Instant| {
+            let seconds = since.elapsed().as_secs_f64();
+            self.tell(hashes, since, hashes as f64 / seconds.max(f64::EPSILON));
         };
-        let sources = self.sources.iter().map(watched).collect();
-        let mut core = Core::new(sources, reports, checked, Patience::default(), Instant::now())
-            .map_err(|fault| BenchError::Thread(fault.to_string()))?;
-        let ticks = |every| {
-            let mut ticks = interval(every);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            ticks
-        };
-        let (mut polls, mut seconds) = (ticks(POLL), ticks(Duration::from_secs(1)));
-        let begun = Instant::now();
-        let mut clock: Option<(Stopwatch, u64)> = None;
-        let outcome = loop {
-            tokio::select! {
-                biased;
-                Some(report) = reported.recv() => core.on_report(Instant::now(), report, &mut client),
-                Some(checked) = done.recv() => core.on_checked(Instant::now(), checked, &mut client),
-                _ = seconds.tick() => {
-                    core.tick(Instant::now());
-                    if let Some((watch, before)) = &clock {
-                        let (hashes, seconds) = (log.hashes() - before, watch.0.elapsed().as_secs_f64());
-                        let rate_hs = hashes as f64 / seconds.max(f64::EPSILON);
-                        (self.progress)(BenchProgress::Hashing { hashes, of: None, seconds, rate_hs });
-                    }
-                }
-                _ = polls.tick() => {
-                    match &clock {
-                        None if log.started() >= self.sources.len() => {
-                            clock = Some((Stopwatch::start(), log.hashes()));
-                        }
-                        None if begun.elapsed() > START => {
-                            break Err(DeviceError::Lost("does not start to hash".into()).into());
-                        }
-                        Some((watch, before)) if watch.0.elapsed() >= time => {
-                            break Ok(watch.stop(log.hashes() - before).rate_hs());
-                        }
-                        _ => {}
-                    }
-                    if self.stop.load(Ordering::Relaxed) {
-                        break Err(BenchError::Stopped);
-                    }
-                }
-                event = client.next() => {
-                    if let Event::Job(job) = &event {
-                        log.hand(job.received);
-                    }
-                    core.on_pool(event);
-                }
-            }
-            if let Some(fault) = core.take_happenings().into_iter().find_map(fault) {
-                break Err(fault.into());
-            }
-        };
-        // Workers that wait to report would never end.
-        drop((reported, done));
-        core.stop(WORKERS_END);
-        outcome
+        self.mine(client, time, log, tell).await
+    }
+}
+
+impl Feed for Client {
+    async fn next(&mut self) -> Result<Event, BenchError> {
+        Ok(self.next().await)
     }
 }
