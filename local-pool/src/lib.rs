@@ -46,6 +46,7 @@ pub mod fault_proxy;
 mod job_ids;
 pub mod kaspa;
 mod line;
+mod malformed;
 pub mod monero;
 mod reject;
 mod rng;

@@ -96,19 +96,8 @@ fn whatever_a_pool_does_no_share_is_wrong_or_sent_twice() {
         let mut pick = |count: usize| usize::try_from(rng.below(count.try_into().unwrap())).unwrap();
         let profile = profiles[pick(profiles.len())].clone();
         let mut world = World::new(profile.clone(), seed, pick(2) == 0);
-        let mut story = Vec::new();
-        for _ in 0..20 {
-            world.run(Duration::from_millis(u64::try_from(pick(20_000)).unwrap()));
-            let deed = deeds[pick(deeds.len())].clone();
-            story.push(format!("{deed:?}"));
-            world.fault(deed);
-        }
-        // All is well again, and mining goes on.
-        world.fault(Fault::None);
-        world.run(Duration::from_secs(700));
-        let before = world.pool.stats().shares.accepted;
-        world.run(Duration::from_secs(120));
-        let recovered = world.pool.stats().shares.accepted > before + 5;
+        let (pause, last) = (Duration::from_secs(20), Duration::from_secs(120));
+        let (story, recovered) = world.live_through(&deeds, &mut rng, pause, last);
         let (counts, stats) = world.close();
         let about = format!("seed {seed}, {}: {story:?}\n{counts:?}\n{stats:?}", profile.name);
         assert!(recovered, "{about}");

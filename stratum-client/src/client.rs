@@ -132,6 +132,7 @@ enum Link {
     /// A node whose stream of messages comes and goes: the number of the latest, and what goes out on it.
     Messages {
         pool: usize,
+        #[cfg_attr(not(feature = "kaspad"), allow(dead_code, reason = "then nothing opens a stream"))]
         stream: u32,
         commands: Option<mpsc::Sender<Vec<u8>>>,
     },
@@ -427,17 +428,18 @@ impl Client {
 
     fn take_report(&mut self, report: Report) {
         let Report { conn, at, kind } = report;
-        let (pool, latest) = match self.links.get(&conn) {
-            Some(Link::Stream { pool, .. }) => (*pool, None),
-            Some(Link::Messages { pool, stream, commands }) => (*pool, commands.is_some().then_some(*stream)),
-            _ => return,
+        let Some(Link::Stream { pool, .. } | Link::Messages { pool, .. }) = self.links.get(&conn) else {
+            return;
         };
+        let pool = *pool;
         let now = self.now(at);
         match kind {
             #[cfg(feature = "kaspad")]
-            ReportKind::Opened { stream, path } if latest == Some(stream) => self.note_path(pool, *path),
+            ReportKind::Opened { stream, path } if self.stream_of(conn) == Some(stream) => {
+                self.note_path(pool, *path);
+            }
             #[cfg(feature = "kaspad")]
-            ReportKind::Message { stream, message } if latest == Some(stream) => {
+            ReportKind::Message { stream, message } if self.stream_of(conn) == Some(stream) => {
                 self.show(pool, Direction::In, &message.bytes);
                 self.supervisor.handle_message(now, conn, &message.bytes);
             }

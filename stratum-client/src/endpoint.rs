@@ -15,7 +15,7 @@ use rminer_algos::{Algorithm, Family};
 use secrecy::{ExposeSecret as _, SecretString};
 use thiserror::Error;
 
-use crate::dialect::kaspad;
+use crate::address::KaspaNetwork;
 
 pub use authority::{Host, Login};
 pub use bitcoin::{
@@ -187,7 +187,10 @@ impl PoolConfig {
         let prefix = credentials.user.split(':').next().unwrap_or_default();
         // A node of each of Kaspa's networks listens on a port of its own.
         let url = match url.protocol() {
-            Protocol::Kaspad => url.with_default_port(kaspad::port_of(prefix)),
+            Protocol::Kaspad => {
+                let network = KaspaNetwork::of_prefix(prefix).unwrap_or(KaspaNetwork::Mainnet);
+                url.with_default_port(network.grpc_port())
+            }
             _ => url,
         };
         Self {

@@ -9,11 +9,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::time::error::Elapsed;
+
 use crate::client::endpoint::dialect;
 use crate::connect::{BoxedStream, DialError, Dialer, NameReport, Path, Route};
-use crate::dialect::NewJob;
+use crate::dialect::{Event, NewJob};
 use crate::endpoint::{PoolConfig, Protocol};
 use crate::pool::Hints;
+use crate::text::clean;
 use crate::tls::{Proof, TlsReport};
 
 /// Addresses of a name that are shown.
@@ -150,6 +153,59 @@ impl StepReport {
 
     fn failed(step: Step, text: String, since: Instant) -> Self {
         Self { step, ok: false, text, took: since.elapsed() }
+    }
+}
+
+/// The way from the first message to a job, whatever carries the messages.
+struct Progress<'a, T> {
+    step: Step,
+    /// Who logs in, in words.
+    account: String,
+    /// What the other side is: a pool or a node.
+    peer: &'static str,
+    since: Instant,
+    tell: &'a mut T,
+}
+
+impl<'a, T: FnMut(StepReport)> Progress<'a, T> {
+    fn new(peer: &'static str, account: String, tell: &'a mut T) -> Self {
+        Self { step: Step::Login, account, peer, since: Instant::now(), tell }
+    }
+
+    /// What the dialect says; `Some` at the end of the way.
+    fn event(&mut self, event: Event) -> Option<Result<(), String>> {
+        match event {
+            Event::LoggedIn => {
+                (self.tell)(StepReport::done(Step::Login, self.account.clone(), self.since));
+                self.step = Step::Job;
+                None
+            }
+            Event::Job(new) => {
+                (self.tell)(StepReport::done(Step::Job, job(&new), self.since));
+                Some(Ok(()))
+            }
+            Event::Waiting(words) => {
+                self.step = Step::Job;
+                Some(Err(format!("the {} has nothing to mine yet: \"{words}\"", self.peer)))
+            }
+            Event::Redirect(to) => {
+                let host = clean(to.host.as_deref().unwrap_or("the same host"));
+                let port = to.port.map_or(String::new(), |port| format!(" port {port}"));
+                Some(Err(format!("the {} wants us to reconnect to {host}{port}", self.peer)))
+            }
+            Event::Verdict(..) | Event::Notice(_) => None,
+        }
+    }
+
+    /// Tells what is wrong when the way has not led to a job within `limit`; whether it has.
+    fn arrived(&mut self, ended: Result<Result<(), String>, Elapsed>, limit: Duration) -> bool {
+        let fault = match ended {
+            Ok(Ok(())) => return true,
+            Ok(Err(fault)) => fault,
+            Err(_) => format!("no answer within {} s", limit.as_secs()),
+        };
+        (self.tell)(StepReport::failed(self.step, fault, self.since));
+        false
     }
 }
 

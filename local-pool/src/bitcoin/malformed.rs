@@ -1,37 +1,13 @@
 //! Jobs that are wrong, or merely unusual, in one way each.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde_json::{Value, json};
 
-macro_rules! kinds {
-    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal $(, usable: $usable:literal)?;)*) => {
-        /// One way in which a `mining.notify` is wrong, or merely unusual.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum MalformedNotify {
-            $($(#[doc = $doc])* $variant,)*
-        }
+use crate::malformed::malformed_kinds;
 
-        impl MalformedNotify {
-            /// Every kind.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+malformed_kinds! {
+    /// One way in which a `mining.notify` is wrong, or merely unusual.
+    MalformedNotify, "notify":
 
-            /// The name in fault scripts.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            /// Whether a tolerant miner can mine this job all the same. The pool credits shares for usable
-            /// ones and counts shares for the others as a fault of the miner.
-            pub fn usable(self) -> bool {
-                match self { $(Self::$variant => [$($usable,)? false][0],)* }
-            }
-        }
-    };
-}
-
-kinds! {
     /// `params` is `null`.
     ParamsNull = "params_null";
     /// `params` is a text.
@@ -204,24 +180,6 @@ fn upper_case(value: &mut Value) {
         Value::String(text) => *text = text.to_uppercase(),
         Value::Array(values) => values.iter_mut().for_each(upper_case),
         _ => {}
-    }
-}
-
-impl fmt::Display for MalformedNotify {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for MalformedNotify {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|kind| kind.name() == name)
-            .ok_or_else(|| format!("unknown kind of malformed notify `{name}`"))
     }
 }
 

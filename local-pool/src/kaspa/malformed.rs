@@ -1,44 +1,19 @@
 //! Jobs that are wrong, or merely unusual, in one way each.
 
-use std::fmt;
-use std::str::FromStr;
-
 use rminer_algos::encode_hex;
 use serde_json::{Value, json};
 
 use super::Template;
 use super::jobs::{text_payload, words};
+use crate::malformed::malformed_kinds;
 
 /// The smallest number that does not fit 64 bits.
 const TOO_WIDE: &str = "18446744073709551616";
 
-macro_rules! kinds {
-    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal $(, usable: $usable:literal)?;)*) => {
-        /// One way in which a job of a Kaspa pool is wrong, or merely unusual.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum MalformedTemplate {
-            $($(#[doc = $doc])* $variant,)*
-        }
+malformed_kinds! {
+    /// One way in which a job of a Kaspa pool is wrong, or merely unusual.
+    MalformedTemplate, "template":
 
-        impl MalformedTemplate {
-            /// Every kind.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The name in fault scripts.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            /// Whether a tolerant miner can mine this job all the same. The pool credits shares for usable
-            /// ones and counts shares for the others as a fault of the miner.
-            pub fn usable(self) -> bool {
-                match self { $(Self::$variant => [$($usable,)? false][0],)* }
-            }
-        }
-    };
-}
-
-kinds! {
     /// `params` is `null`.
     ParamsNull = "params_null";
     /// `params` is a text.
@@ -172,24 +147,6 @@ impl MalformedTemplate {
             Self::ExtraItems => json!([id, good, timestamp, true, "more", {}]),
         };
         params.to_string()
-    }
-}
-
-impl fmt::Display for MalformedTemplate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for MalformedTemplate {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|kind| kind.name() == name)
-            .ok_or_else(|| format!("unknown kind of malformed template `{name}`"))
     }
 }
 

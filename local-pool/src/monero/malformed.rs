@@ -1,38 +1,14 @@
 //! Jobs that are wrong in one way each.
 
-use std::fmt;
-use std::str::FromStr;
-
 use rminer_algos::{decode_hex, encode_hex};
 use serde_json::{Value, json};
 
-macro_rules! kinds {
-    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal $(, usable: $usable:literal)?;)*) => {
-        /// One way in which a job is wrong, or merely unusual.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum MalformedJob {
-            $($(#[doc = $doc])* $variant,)*
-        }
+use crate::malformed::malformed_kinds;
 
-        impl MalformedJob {
-            /// Every kind.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+malformed_kinds! {
+    /// One way in which a job is wrong, or merely unusual.
+    MalformedJob, "job":
 
-            /// The name in fault scripts.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            /// Whether a tolerant miner can mine this job all the same. The pool credits shares for usable
-            /// ones and counts shares for the others as a fault of the miner.
-            pub fn usable(self) -> bool {
-                match self { $(Self::$variant => [$($usable,)? false][0],)* }
-            }
-        }
-    };
-}
-
-kinds! {
     /// `params` is `null`.
     ParamsNull = "params_null";
     /// `params` is a list of the values.
@@ -238,24 +214,6 @@ impl MalformedJob {
 fn relaid(blob: &str, numbers: &[u8]) -> String {
     let bytes = decode_hex(blob).unwrap_or_default();
     encode_hex(&[numbers, bytes.get(7..).unwrap_or_default()].concat())
-}
-
-impl fmt::Display for MalformedJob {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for MalformedJob {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|kind| kind.name() == name)
-            .ok_or_else(|| format!("unknown kind of malformed job `{name}`"))
-    }
 }
 
 #[cfg(test)]

@@ -117,6 +117,31 @@ impl World {
         }
     }
 
+    /// Twenty deeds of the pool at random times, at most `pause` apart; then all is well again, and mining goes on.
+    /// What was done, and whether more than five shares are accepted in the last stretch of time.
+    pub fn live_through(
+        &mut self,
+        deeds: &[Fault],
+        rng: &mut Rng,
+        pause: Duration,
+        last: Duration,
+    ) -> (Vec<String>, bool) {
+        let mut pick = |count: usize| usize::try_from(rng.below(count.try_into().unwrap())).unwrap();
+        let most_ms = usize::try_from(pause.as_millis()).unwrap();
+        let mut story = Vec::new();
+        for _ in 0..20 {
+            self.run(Duration::from_millis(u64::try_from(pick(most_ms)).unwrap()));
+            let deed = deeds[pick(deeds.len())].clone();
+            story.push(format!("{deed:?}"));
+            self.fault(deed);
+        }
+        self.fault(Fault::None);
+        self.run(Duration::from_secs(700));
+        let before = self.pool.stats().shares.accepted;
+        self.run(last);
+        (story, self.pool.stats().shares.accepted > before + 5)
+    }
+
     /// Lets time pass.
     pub fn run(&mut self, time: Duration) {
         let end = self.now + time;

@@ -80,16 +80,39 @@ impl KaspaNetwork {
             Self::Simnet => "kaspasim",
         }
     }
+
+    /// The network of an address by what stands before its colon.
+    pub fn of_prefix(prefix: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|network| network.prefix() == prefix)
+    }
+
+    /// What nodes call it; test networks have a number behind that, as in `testnet-10`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mainnet => "mainnet",
+            Self::Testnet => "testnet",
+            Self::Devnet => "devnet",
+            Self::Simnet => "simnet",
+        }
+    }
+
+    /// Port of its nodes for gRPC.
+    pub fn grpc_port(self) -> u16 {
+        match self {
+            Self::Mainnet => 16110,
+            Self::Testnet => 16210,
+            Self::Simnet => 16510,
+            Self::Devnet => 16610,
+        }
+    }
 }
 
 impl fmt::Display for KaspaNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Mainnet => "mainnet",
-            Self::Testnet => "testnets",
-            Self::Devnet => "devnet",
-            Self::Simnet => "simnet",
-        })
+        match self {
+            Self::Testnet => f.write_str("testnets"),
+            Self::Mainnet | Self::Devnet | Self::Simnet => f.write_str(self.name()),
+        }
     }
 }
 

@@ -27,6 +27,7 @@ use self::submission::Standing;
 use self::template::BlockTemplate;
 use super::candidates::{Candidate, Candidates};
 use super::{CloseReason, Dialect, Event, Limits, NewJob, Outbox, ProtocolError};
+use crate::address::KaspaNetwork;
 use crate::job::{Share, Supersede};
 use crate::ledger::{NotSent, ShareId, Verdict};
 use crate::text::clean;
@@ -416,32 +417,16 @@ impl Kaspad {
 /// Why an address is not of the node's network, in words for people.
 fn wrong_network(network: &str, address: &str) -> Option<String> {
     let prefix = address.split(':').next().unwrap_or_default();
-    let wanted = match prefix {
-        "kaspa" => "mainnet",
-        "kaspatest" => "testnet",
-        "kaspadev" => "devnet",
-        "kaspasim" => "simnet",
-        _ => return None,
-    };
+    let wanted = KaspaNetwork::of_prefix(prefix)?;
     // Testnets are numbered: testnet-10.
     let kind = network.split('-').next().unwrap_or_default();
-    let port = port_of(prefix);
-    (kind != wanted).then(|| {
+    let (name, port) = (wanted.name(), wanted.grpc_port());
+    (kind != name).then(|| {
         format!(
-            "the node is on {}, and {prefix}:… is an address of {wanted}, whose nodes listen on port {port}",
+            "the node is on {}, and {prefix}:… is an address of {name}, whose nodes listen on port {port}",
             clean(network)
         )
     })
-}
-
-/// The gRPC port of a node on the network of an address, by its prefix; mainnet's for others.
-pub(crate) fn port_of(prefix: &str) -> u16 {
-    match prefix {
-        "kaspatest" => 16210,
-        "kaspasim" => 16510,
-        "kaspadev" => 16610,
-        _ => 16110,
-    }
 }
 
 #[cfg(test)]

@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use super::{Step, StepReport, job, short};
+use super::{Progress, Step, StepReport, short};
 use crate::connect::{BoxedStream, Route, system_words};
-use crate::dialect::{CloseReason, Dialect, Event, Out, Outbox};
+use crate::dialect::{CloseReason, Dialect, Out, Outbox};
 use crate::endpoint::PoolConfig;
 use crate::envelope::parse_line;
 use crate::line::LineSplitter;
-use crate::text::clean;
 
 /// For a keepalive's answer.
 const KEEPALIVE_PATIENCE: Duration = Duration::from_secs(10);
@@ -40,27 +39,19 @@ pub(super) async fn talk(
     let patience = Route::to_pool(pool).patience();
     let splitter = LineSplitter::new(limits.line_cap_bytes);
     let mut talk = Talk { stream, dialect, splitter, unread: Vec::new(), received_any: false };
-    let started = Instant::now();
-    let mut step = Step::Login;
-    let login = format!("as {}", short(&pool.credentials.user));
+    let mut progress = Progress::new("pool", format!("as {}", short(&pool.credentials.user)), tell);
     let limit = limits.login.max(limits.first_job) * patience;
-    let ended = timeout(limit, talk.until_job(&mut step, &login, started, tell)).await;
-    let fault = match ended {
-        Ok(Ok(())) => return talk.keepalive(tell).await,
-        Ok(Err(fault)) => fault,
-        Err(_) => format!("no answer within {} s", limit.as_secs()),
-    };
-    tell(StepReport::failed(step, fault, started));
-    false
+    let ended = timeout(limit, talk.until_job(&mut progress)).await;
+    if !progress.arrived(ended, limit) {
+        return false;
+    }
+    talk.keepalive(tell).await
 }
 
 impl Talk {
-    async fn until_job(
+    async fn until_job<T: FnMut(StepReport)>(
         &mut self,
-        step: &mut Step,
-        login: &str,
-        started: Instant,
-        tell: &mut impl FnMut(StepReport),
+        progress: &mut Progress<'_, T>,
     ) -> Result<(), String> {
         let mut out = Outbox::default();
         let mut faults = Vec::new();
@@ -69,28 +60,13 @@ impl Talk {
             for wanted in out.take() {
                 match wanted {
                     Out::Line(line) => self.send(line).await?,
-                    Out::Event(Event::LoggedIn) => {
-                        tell(StepReport::done(Step::Login, login.to_owned(), started));
-                        *step = Step::Job;
-                    }
-                    Out::Event(Event::Job(new)) => {
-                        tell(StepReport::done(Step::Job, job(&new), started));
-                        return Ok(());
-                    }
-                    Out::Event(Event::Waiting(words)) => {
-                        *step = Step::Job;
-                        return Err(format!("the pool has nothing to mine yet: \"{words}\""));
-                    }
-                    Out::Event(Event::Redirect(to)) => {
-                        let host = clean(to.host.as_deref().unwrap_or("the same host"));
-                        let port = to.port.map_or(String::new(), |port| format!(" port {port}"));
-                        return Err(format!("the pool wants us to reconnect to {host}{port}"));
+                    Out::Event(event) => {
+                        if let Some(end) = progress.event(event) {
+                            return end;
+                        }
                     }
                     Out::Close(reason) => return Err(reason.to_string()),
-                    Out::Event(Event::Verdict(..) | Event::Notice(_))
-                    | Out::Http(_)
-                    | Out::Message(_)
-                    | Out::HangUp => {}
+                    Out::Http(_) | Out::Message(_) | Out::HangUp => {}
                 }
             }
             let line = self.line().await?;

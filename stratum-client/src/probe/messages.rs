@@ -6,9 +6,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant as Timer, sleep_until, timeout};
 
-use super::{Step, StepReport, job, short};
+use super::{Progress, Step, StepReport, short};
 use crate::connect::{BoxedStream, Route};
-use crate::dialect::{CloseReason, Dialect, Event, Out, Outbox};
+use crate::dialect::{CloseReason, Dialect, Out, Outbox};
 use crate::endpoint::PoolConfig;
 use crate::grpc::{self, Incoming};
 
@@ -41,30 +41,20 @@ pub(super) async fn talk(
             async move { grpc::carry(stream, &route, to_send, wrapped, |_, message| message).await },
         );
     let mut talk = Talk { dialect, commands, came, carrier };
-    let started = Instant::now();
-    let mut step = Step::Login;
-    let wallet = format!("blocks pay {}", short(&pool.credentials.user));
-    let fault = match timeout(limit, talk.until_job(&mut step, &wallet, started, tell)).await {
-        Ok(Ok(())) => {
-            talk.keepalive(tell).await;
-            talk.carrier.abort();
-            return true;
-        }
-        Ok(Err(fault)) => fault,
-        Err(_) => format!("no answer within {} s", limit.as_secs()),
-    };
+    let mut progress = Progress::new("node", format!("blocks pay {}", short(&pool.credentials.user)), tell);
+    let ended = timeout(limit, talk.until_job(&mut progress)).await;
+    let arrived = progress.arrived(ended, limit);
+    if arrived {
+        talk.keepalive(tell).await;
+    }
     talk.carrier.abort();
-    tell(StepReport::failed(step, fault, started));
-    false
+    arrived
 }
 
 impl Talk {
-    async fn until_job(
+    async fn until_job<T: FnMut(StepReport)>(
         &mut self,
-        step: &mut Step,
-        wallet: &str,
-        started: Instant,
-        tell: &mut impl FnMut(StepReport),
+        progress: &mut Progress<'_, T>,
     ) -> Result<(), String> {
         let mut out = Outbox::default();
         self.dialect.start(Instant::now(), &mut out);
@@ -72,20 +62,13 @@ impl Talk {
             for wanted in out.take() {
                 match wanted {
                     Out::Message(message) => self.send(message).await,
-                    Out::Event(Event::LoggedIn) => {
-                        tell(StepReport::done(Step::Login, wallet.to_owned(), started));
-                        *step = Step::Job;
-                    }
-                    Out::Event(Event::Job(new)) => {
-                        tell(StepReport::done(Step::Job, job(&new), started));
-                        return Ok(());
-                    }
-                    Out::Event(Event::Waiting(words)) => {
-                        *step = Step::Job;
-                        return Err(format!("the node has nothing to mine yet: \"{words}\""));
+                    Out::Event(event) => {
+                        if let Some(end) = progress.event(event) {
+                            return end;
+                        }
                     }
                     Out::Close(reason) => return Err(reason.to_string()),
-                    Out::Line(_) | Out::Http(_) | Out::HangUp | Out::Event(_) => {}
+                    Out::Line(_) | Out::Http(_) | Out::HangUp => {}
                 }
             }
             self.hear(&mut out).await?;

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use tokio::time::timeout;
 
-use super::{Step, StepReport, job, short};
+use super::{Progress, Step, StepReport, short};
 use crate::connect::{Dialer, Route};
-use crate::dialect::{Dialect, Event, HttpFailure, HttpReply, HttpRequest, Out, Outbox};
+use crate::dialect::{Dialect, HttpFailure, HttpReply, HttpRequest, Out, Outbox};
 use crate::endpoint::PoolConfig;
 use crate::http::{HttpClient, HttpError};
 
@@ -29,25 +29,18 @@ pub(super) async fn talk(
     let limits = dialect.limits();
     let limit = limits.login.max(limits.first_job) * Route::to_pool(pool).patience();
     let mut talk = Talk { node: HttpClient::new(dialer, pool), dialect };
-    let started = Instant::now();
-    let mut step = Step::Login;
-    let wallet = format!("blocks pay {}", short(&pool.credentials.user));
-    let fault = match timeout(limit, talk.until_job(&mut step, &wallet, started, tell)).await {
-        Ok(Ok(())) => return talk.keepalive(tell).await,
-        Ok(Err(fault)) => fault,
-        Err(_) => format!("no answer within {} s", limit.as_secs()),
-    };
-    tell(StepReport::failed(step, fault, started));
-    false
+    let mut progress = Progress::new("node", format!("blocks pay {}", short(&pool.credentials.user)), tell);
+    let ended = timeout(limit, talk.until_job(&mut progress)).await;
+    if !progress.arrived(ended, limit) {
+        return false;
+    }
+    talk.keepalive(tell).await
 }
 
 impl Talk {
-    async fn until_job(
+    async fn until_job<T: FnMut(StepReport)>(
         &mut self,
-        step: &mut Step,
-        wallet: &str,
-        started: Instant,
-        tell: &mut impl FnMut(StepReport),
+        progress: &mut Progress<'_, T>,
     ) -> Result<(), String> {
         let mut out = Outbox::default();
         self.dialect.start(Instant::now(), &mut out);
@@ -55,20 +48,13 @@ impl Talk {
             for wanted in out.take() {
                 match wanted {
                     Out::Http(request) => self.exchange(&request, &mut out).await?,
-                    Out::Event(Event::LoggedIn) => {
-                        tell(StepReport::done(Step::Login, wallet.to_owned(), started));
-                        *step = Step::Job;
-                    }
-                    Out::Event(Event::Job(new)) => {
-                        tell(StepReport::done(Step::Job, job(&new), started));
-                        return Ok(());
-                    }
-                    Out::Event(Event::Waiting(words)) => {
-                        *step = Step::Job;
-                        return Err(format!("the node has nothing to mine yet: \"{words}\""));
+                    Out::Event(event) => {
+                        if let Some(end) = progress.event(event) {
+                            return end;
+                        }
                     }
                     Out::Close(reason) => return Err(reason.to_string()),
-                    Out::Line(_) | Out::Message(_) | Out::HangUp | Out::Event(_) => {}
+                    Out::Line(_) | Out::Message(_) | Out::HangUp => {}
                 }
             }
             if out.0.is_empty() {
