@@ -1,5 +1,6 @@
 //! The program: what was typed becomes settings, settings become pools and devices, and the engine joins them.
 
+pub mod api;
 pub mod bench;
 pub mod cli;
 pub mod clock;
@@ -11,7 +12,10 @@ pub mod engine;
 pub mod exit;
 pub mod mine;
 pub mod problem;
+pub mod records;
+pub mod safety;
 mod signals;
 mod suggest;
+pub mod telemetry;
 pub mod ui;
 pub mod wallet;

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
+use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rminer_algos::encode_hex;
 use rminer_stratum::Protocol;
@@ -18,12 +19,16 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::clock::local_time;
+use crate::api::{self, About, ApiState, Server};
+use crate::clock::{local_time, unix_seconds};
 use crate::config::{LogFormat, Settings, UiKind};
 use crate::devices::{self, Chosen, LeftOut, Notice, NoticeSink, Setup};
-use crate::engine::{Patience, RunOptions, run};
+use crate::engine::{Board, MAX_ORDERS, Patience, RunOptions, Surroundings, run};
 use crate::exit::Exit;
 use crate::problem::Problem;
+use crate::records::{Recorder, Records};
+use crate::safety::Governor;
+use crate::telemetry::{self, DeviceKind, Telemetry, Watched};
 use crate::ui::{Viewer, say, say_error, screen};
 
 /// Notices of devices that may wait; what is beyond is dropped, since devices must not wait for screens.
@@ -51,6 +56,7 @@ pub fn mine(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
     if let Some(caution) = settings.algorithm.caution {
         sink(Notice::Warning(Problem::warning("cannot-pay", caution)));
     }
+    let listener = listen(settings, &sink)?;
     drop(sink);
     let failed = |error: io::Error| (Problem::error("system", error.to_string()), Exit::Failed);
     let log_file = open_log(settings)?;
@@ -70,10 +76,33 @@ pub fn mine(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
         stats_interval: settings.stats_interval,
         patience: Patience::default(),
     };
+    let watched: Vec<Watched> = setup.chosen.iter().map(watched).collect();
+    let (orders, waiting_orders) = mpsc::channel(MAX_ORDERS);
+    let (board, records) = (Arc::new(Board::default()), Arc::new(Records::default()));
+    let recorder = {
+        let records = Arc::clone(&records);
+        let pools = client.pool_names();
+        Viewer::start(move || vec![Box::new(Recorder::new(records, crate::ui::events(family, pools)))])
+            .map_err(failed)?
+    };
+    let state =
+        ApiState { about: Arc::new(about(settings, &client)), board: Arc::clone(&board), records, orders };
+    let server =
+        listener.map(|listener| Server::start(listener, api::router(state))).transpose().map_err(failed)?;
+    let around = Surroundings {
+        notices: waiting,
+        orders: waiting_orders,
+        governor: Governor::new(settings.safety.clone(), watched.clone(), Instant::now()),
+        telemetry: Telemetry::start(telemetry::sources(&watched), telemetry::PERIOD).map_err(failed)?,
+        board,
+        recorder: Some(recorder),
+        reload: None,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let sources = setup.sources.clone();
     let (exit, snapshot) =
-        runtime.block_on(run(client, sources, waiting, options, stop_signal, &mut viewer)).map_err(failed)?;
+        runtime.block_on(run(client, sources, around, options, stop_signal, &mut viewer)).map_err(failed)?;
+    drop(server);
     viewer.finish(snapshot, LAST_WORDS);
     // Name look-ups may still hang in the runtime's own threads; they must not hold up the end.
     runtime.shutdown_background();
@@ -81,6 +110,38 @@ pub fn mine(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
         Some(problem) => Err((problem, exit)),
         None => Ok(exit),
     }
+}
+
+/// The interface's address, taken before anything starts.
+fn listen(settings: &Settings, sink: &NoticeSink) -> Result<Option<TcpListener>, (Problem, Exit)> {
+    let Some(address) = settings.api.bind else { return Ok(None) };
+    match api::bind(address) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) => {
+            let summary = format!("the interface cannot listen on {address}: {error}");
+            let help = "choose another address with --api-bind ADDRESS:PORT, or --api-bind off";
+            if settings.api.is_wanted {
+                return Err((Problem::error("api-bind", summary).help(help), Exit::Usage));
+            }
+            sink(Notice::Warning(Problem::warning("api-bind", summary).help(help)));
+            Ok(None)
+        }
+    }
+}
+
+fn about(settings: &Settings, client: &Client) -> About {
+    let rig = settings.pools.first().and_then(|pool| pool.credentials.rig_id.clone());
+    About {
+        rig: rig.unwrap_or_else(devices::host_name),
+        algorithm: settings.algorithm.name,
+        pools: client.pool_names(),
+        started_s: unix_seconds(),
+    }
+}
+
+fn watched(device: &Chosen) -> Watched {
+    let kind = DeviceKind::of(&device.id);
+    Watched { id: device.id.clone(), kind, pci: device.pci.clone(), package: None }
 }
 
 /// Why the miner ended by itself.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rminer::devices::sim::{SimFailure, SimOptions, SimSource};
 use rminer::devices::{Check, DeviceSource};
-use rminer::engine::{Happening, Patience, RunOptions, Snapshot, run};
+use rminer::engine::{Happening, Patience, RunOptions, Snapshot, Surroundings, run};
 use rminer::exit::Exit;
 use rminer::ui::{Screen, Viewer};
 use rminer_algos::registry::RANDOMX;
@@ -92,8 +92,9 @@ fn mine_at(start: u64, devices: &[SimOptions], profile: Profile, seconds: u64) -
     let (_notices, waiting) = mpsc::channel(1);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let stop = || std::future::pending();
-    let (exit, snapshot) =
-        runtime.block_on(run(client, sources.collect(), waiting, options, stop, &mut viewer)).unwrap();
+    let (exit, snapshot) = runtime
+        .block_on(run(client, sources.collect(), Surroundings::bare(waiting), options, stop, &mut viewer))
+        .unwrap();
     viewer.finish(snapshot.clone(), Duration::from_secs(5));
     let stats = pool.stats();
     assert!(stats.shares.add_up(), "{stats:?}");

@@ -10,14 +10,21 @@ use super::{foreign, options};
 use crate::config::keys::Group;
 
 /// All options of a command that mines.
-pub(super) const MINING: &[Group] =
-    &[Group::Algorithm, Group::Pool, Group::Connection, Group::Device, Group::Watching, Group::Running];
+pub(super) const MINING: &[Group] = &[
+    Group::Algorithm,
+    Group::Pool,
+    Group::Connection,
+    Group::Device,
+    Group::Safety,
+    Group::Watching,
+    Group::Running,
+];
 
 /// What a command that only talks to pools can be told.
 const POOLS: &[Group] = &[Group::Algorithm, Group::Pool, Group::Connection];
 
 /// What a command that mines without a pool of the user's can be told.
-const WATCHED: &[Group] = &[Group::Algorithm, Group::Device, Group::Watching, Group::Running];
+const WATCHED: &[Group] = &[Group::Algorithm, Group::Device, Group::Safety, Group::Watching, Group::Running];
 
 /// What a command that computes without a pool can be told.
 const COMPUTING: &[Group] = &[Group::Algorithm, Group::Device];

@@ -126,7 +126,6 @@ const FOREIGN: &[Foreign] = &[
     flag("http-no-restricted", Bare, NO_API),
     flag("api-id", Value, NO_API),
     flag("api-worker-id", Value, NO_API),
-    short('b', "api-bind", Value, NO_API),
     flag("pause-on-battery", Bare, NO_PAUSE),
     flag("pause-on-active", Perhaps, NO_PAUSE),
     // Running.

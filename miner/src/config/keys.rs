@@ -42,6 +42,7 @@ pub enum Setting {
     StatsInterval,
     LogFile,
     LogFormat,
+    ApiBind,
     DryRun,
     TimeLimit,
     Retries,
@@ -60,6 +61,8 @@ pub enum Group {
     Device,
     /// What to see of it.
     Watching,
+    /// How to keep the machine safe.
+    Safety,
     /// When to stop.
     Running,
 }
@@ -72,6 +75,7 @@ impl Group {
             Self::Connection => "Connection",
             Self::Device => "Devices",
             Self::Watching => "Watching",
+            Self::Safety => "Safety and power",
             Self::Running => "Running",
         }
     }
@@ -489,6 +493,12 @@ pub const KEYS: &[Key] = &[
         .words(&["text", "json"])
         .file("log.format", Form::Text)
         .default("text"),
+    Key::new(Setting::ApiBind, Group::Watching, "api-bind", "Address of the interface for status and metrics; `off` closes it")
+        .short('b')
+        .value("ADDRESS:PORT")
+        .file("api.bind", Form::Text)
+        .default("127.0.0.1:4077")
+        .more("Without a wish for another one, mining goes on without it when the address is taken."),
     Key::new(
         Setting::DryRun,
         Group::Running,

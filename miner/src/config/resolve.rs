@@ -1,5 +1,7 @@
 //! Layers to [`Settings`]: precedence, checks, and all problems at once.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use super::keys::{Key, Setting};
 use super::pools;
 use super::raw::{Given, Layers, Origin};
@@ -7,7 +9,12 @@ use super::resolved::{
     CpuSettings, GpuSettings, HugePages, LogFormat, LogSettings, RandomxMode, Settings, UiKind, When,
 };
 use super::values::{self, Fault, Threads};
+use crate::api::ApiSettings;
 use crate::problem::Problem;
+use crate::safety::SafetySettings;
+
+/// Where the interface listens when nobody says otherwise.
+const API_BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4077);
 
 /// Whether a command can do without a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +94,10 @@ pub fn resolve(layers: &Layers, need: Pools, globals: Globals) -> Result<Resolut
         format: resolver.take(Setting::LogFormat, |text| values::word(text, &formats)).unwrap_or_default(),
         verbosity: globals.verbosity,
     };
+    let api = ApiSettings {
+        is_wanted: resolver.is_given(Setting::ApiBind),
+        bind: resolver.take(Setting::ApiBind, values::api_bind).unwrap_or(Some(API_BIND)),
+    };
     let time_limit = resolver.take(Setting::TimeLimit, values::time).flatten();
     let retries = resolver.take(Setting::Retries, values::retries).flatten();
     let dry_run = resolver.take(Setting::DryRun, values::switch).unwrap_or(false);
@@ -106,6 +117,8 @@ pub fn resolve(layers: &Layers, need: Pools, globals: Globals) -> Result<Resolut
         time_limit,
         dry_run,
         log,
+        api,
+        safety: SafetySettings::default(),
         state_folder: layers.state_folder.clone(),
         warnings: resolver.warnings,
     };
@@ -128,6 +141,13 @@ impl<'a> Resolver<'a> {
             [&layers.flags, &layers.env, &layers.file].into_iter().find_map(|l| l.values.get(&setting));
         self.show(setting, None, given);
         given.and_then(|given| self.parse(setting, given, parse))
+    }
+
+    /// Whether anybody gave a general setting.
+    fn is_given(&self, setting: Setting) -> bool {
+        [&self.layers.flags, &self.layers.env, &self.layers.file]
+            .iter()
+            .any(|layer| layer.values.contains_key(&setting))
     }
 
     pub(super) fn parse<T>(

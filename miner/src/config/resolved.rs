@@ -7,7 +7,9 @@ use std::time::Duration;
 use rminer_algos::Algorithm;
 use rminer_stratum::PoolConfig;
 
+use crate::api::ApiSettings;
 use crate::problem::Problem;
+use crate::safety::SafetySettings;
 
 /// Most pools that one miner is given.
 pub const MAX_POOLS: usize = 32;
@@ -40,6 +42,10 @@ pub struct Settings {
     pub dry_run: bool,
     /// Where and how to log.
     pub log: LogSettings,
+    /// The interface of the running miner.
+    pub api: ApiSettings,
+    /// What holds devices back.
+    pub safety: SafetySettings,
     /// Folder for what the program learns, such as certificates that are trusted on first use; it need not
     /// exist. `None` where the system has no place for it.
     pub state_folder: Option<PathBuf>,

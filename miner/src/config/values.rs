@@ -1,5 +1,6 @@
 //! Texts of single settings to what they mean. Each fault says what is wrong and what to write instead.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -90,6 +91,18 @@ pub(super) fn difficulty(text: &str) -> Result<String, Fault> {
         // Sent as it stands, so it has to be a number in JSON too.
         Ok(value) if plain && value > 0.0 && serde_json::from_str::<f64>(text).is_ok() => Ok(text.to_owned()),
         _ => fault("is not a difficulty", "write a number above zero such as 1000 or 0.01"),
+    }
+}
+
+/// Where the interface listens; `None` is nowhere.
+pub(super) fn api_bind(text: &str) -> Result<Option<SocketAddr>, Fault> {
+    let text = text.trim();
+    if text.eq_ignore_ascii_case("off") {
+        return Ok(None);
+    }
+    match text.parse() {
+        Ok(address) => Ok(Some(address)),
+        Err(_) => fault("is not an address with a port", "write one such as 127.0.0.1:4077, or off"),
     }
 }
 

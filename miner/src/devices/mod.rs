@@ -18,6 +18,7 @@ use rminer_algos::{Hash, Reference, Target, Unavailable, Work};
 use thiserror::Error;
 
 pub use self::open::{Chosen, LeftOut, Setup, chooses_a_cpu, kinds, open};
+pub use self::os::host_name;
 use crate::problem::Problem;
 
 /// Why a device stopped.

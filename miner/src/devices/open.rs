@@ -31,6 +31,8 @@ pub struct Chosen {
     pub engine: String,
     /// Its workers.
     pub workers: usize,
+    /// PCI address of a graphics card.
+    pub pci: Option<String>,
 }
 
 /// A device that does not mine.
@@ -115,6 +117,7 @@ fn add_cpus(setup: &mut Setup, settings: &Settings, notices: &NoticeSink) -> Res
                 name: info.name.clone(),
                 engine: opened.engine.clone(),
                 workers: 1,
+                pci: None,
             }),
         }
         setup.sources.push(source);

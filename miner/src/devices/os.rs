@@ -37,6 +37,16 @@ pub(crate) fn lower_priority() {
     }
 }
 
+/// Name of this machine; empty when the system does not say.
+#[cfg(unix)]
+pub fn host_name() -> String {
+    let mut name = [0u8; 256];
+    // SAFETY: writes at most the length that is passed.
+    let result = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len()) };
+    let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+    if result == 0 { String::from_utf8_lossy(&name[..end]).into_owned() } else { String::new() }
+}
+
 /// Processor time that this process has used, in seconds.
 #[cfg(unix)]
 pub(crate) fn process_cpu_seconds() -> f64 {

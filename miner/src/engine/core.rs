@@ -14,11 +14,15 @@ use super::crew::{Crew, CrewEvent, Patience};
 use super::hashrate::Windows;
 use super::mailbox::{Letter, Mailbox};
 use super::scheduler::{Assignment, Scheduler};
-use super::snapshot::{DeviceSnapshot, Snapshot};
+use super::snapshot::{DeviceSnapshot, DeviceState, PoolSnapshot, Snapshot, State};
+use super::throttle::Duty;
 use super::verify::{Checked, Purpose, Verifier};
 use super::worker::{Excess, Hit, Report};
 use crate::devices::{Check, DeviceSource, Health, Notice};
 use crate::exit::Exit;
+use crate::problem::Problem;
+use crate::safety::{CapChange, Decision};
+use crate::telemetry::Readings;
 
 /// Hits that are kept in case a pool says that their hash is wrong.
 const MAX_SENT: usize = 64;
@@ -28,7 +32,7 @@ const NO_HASH: Hash = Hash([0xFF; 32]);
 const RARE: Duration = Duration::from_secs(600);
 
 /// What people are told, in order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Happening {
     /// Something happened with a pool.
     Pool(usize, PoolEvent),
@@ -46,6 +50,10 @@ pub enum Happening {
     Crew(CrewEvent, String, u16),
     /// A device has something to say.
     Device(Notice),
+    /// What a device may do has changed.
+    Cap(CapChange),
+    /// Something else that people should know.
+    Warning(Problem),
     /// A hit was wrong, in words.
     Mismatch(String),
     /// The work is used up before a new job came.
@@ -87,6 +95,9 @@ pub struct Core {
     total_window: Windows,
     started: Instant,
     active_pool: Option<usize>,
+    pools: Vec<PoolSnapshot>,
+    readings: Readings,
+    decision: Decision,
     /// The job whose nonces are used up.
     exhausted: Option<JobKey>,
     /// Hits that were sent lately, in case a pool complains.
@@ -120,6 +131,9 @@ impl Core {
             total_window: Windows::default(),
             started: now,
             active_pool: None,
+            pools: Vec::new(),
+            readings: Readings::default(),
+            decision: Decision::default(),
             exhausted: None,
             sent: VecDeque::new(),
             excess: BTreeMap::new(),
@@ -157,9 +171,7 @@ impl Core {
                 self.happenings.push(Happening::Share(settled, device));
             }
             Event::Pool { pool, what } => {
-                if what == PoolEvent::Active {
-                    self.active_pool = Some(pool);
-                }
+                self.note_pool(pool, &what);
                 self.happenings.push(Happening::Pool(pool, what));
             }
             Event::GaveUp(GaveUp::NoPool) => self.exit = Some(Exit::NoPool),
@@ -170,6 +182,7 @@ impl Core {
 
     /// How the connection with a pool came about, told when the login was taken.
     pub fn on_path(&mut self, pool: usize, path: Option<String>) {
+        self.pool(pool).path.clone_from(&path);
         self.happenings.extend(path.map(|path| Happening::Path(pool, path)));
     }
 
@@ -268,6 +281,20 @@ impl Core {
         }
     }
 
+    /// What devices may do from now on, and what sensors say.
+    pub fn decided(&mut self, decision: Decision, readings: Readings) {
+        for (device, caps) in &decision.caps {
+            self.crew.set_duty(device, caps.first().map_or_else(Default::default, |cap| cap.duty));
+        }
+        self.happenings.extend(decision.changes.iter().cloned().map(Happening::Cap));
+        if let Some(reason) = &decision.stop {
+            let problem = Problem::error("safety-stop", reason.clone());
+            self.happenings.push(Happening::Warning(problem));
+            self.exit = self.exit.or(Some(Exit::SafetyStop));
+        }
+        (self.decision, self.readings) = (decision, readings);
+    }
+
     /// Stops hashing; the pool may still answer.
     pub fn pause(&mut self, reason: &'static str) {
         self.scheduler.pause(reason);
@@ -299,21 +326,32 @@ impl Core {
                 id: info.id.clone(),
                 name: info.name.clone(),
                 rates: self.device_windows.get(&info.id).map(Windows::rates).unwrap_or_default(),
+                state: self.device_state(&info.id),
+                duty: self.crew.duty(&info.id),
+                caps: self.decision.caps.get(&info.id).cloned().unwrap_or_default(),
+                readings: self.readings.devices.get(&info.id).cloned().unwrap_or_default(),
                 ..DeviceSnapshot::default()
             });
             device.workers += 1;
             device.hashes += hashes;
             device.mismatches += mismatches;
+            let (losses, hung) = self.crew.losses(worker);
+            device.losses += losses;
+            device.hung += hung;
             if let Some(counts) = ledger.device(worker) {
                 device.accepted += counts.accepted;
                 device.rejected += counts.rejected_total();
                 device.not_sent += counts.not_sent_total();
             }
         }
+        let devices: Vec<DeviceSnapshot> = devices.into_values().collect();
         Snapshot {
             uptime: now.saturating_duration_since(self.started),
-            hashes: devices.values().map(|device| device.hashes).sum(),
-            devices: devices.into_values().collect(),
+            hashes: devices.iter().map(|device| device.hashes).sum(),
+            state: self.state(&devices),
+            devices,
+            pools: self.pool_snapshots(ledger),
+            host: self.readings.host.clone(),
             rates: self.total_window.rates(),
             shares: ledger.total().clone(),
             pending: ledger.pending(),
@@ -332,6 +370,67 @@ impl Core {
     pub fn stop(self, patience: Duration) -> usize {
         self.verifier.stop();
         self.crew.stop(Instant::now() + patience)
+    }
+
+    fn pool(&mut self, pool: usize) -> &mut PoolSnapshot {
+        // Indices come from the settings, which bound their number.
+        if self.pools.len() <= pool {
+            self.pools.resize_with(pool + 1, PoolSnapshot::default);
+        }
+        &mut self.pools[pool]
+    }
+
+    fn note_pool(&mut self, pool: usize, what: &PoolEvent) {
+        if *what == PoolEvent::Active {
+            self.active_pool = Some(pool);
+        }
+        let snapshot = self.pool(pool);
+        let is_up = match what {
+            PoolEvent::LoggedIn | PoolEvent::Active => true,
+            PoolEvent::Down { reason, .. } => {
+                *snapshot.downs.entry(reason.kind()).or_default() += 1;
+                false
+            }
+            PoolEvent::Connecting | PoolEvent::Connected | PoolEvent::Waiting(_) | PoolEvent::Notice(_) => {
+                return;
+            }
+        };
+        if snapshot.is_up != is_up || snapshot.since.is_none() {
+            (snapshot.is_up, snapshot.since) = (is_up, Some(Instant::now()));
+        }
+    }
+
+    fn pool_snapshots(&self, ledger: &Ledger) -> Vec<PoolSnapshot> {
+        let shares = |pool| ledger.pool(pool).cloned().unwrap_or_default();
+        let pools = self.pools.iter().enumerate();
+        pools.map(|(pool, snapshot)| PoolSnapshot { shares: shares(pool), ..snapshot.clone() }).collect()
+    }
+
+    fn device_state(&self, device: &str) -> DeviceState {
+        match self.crew.state(device) {
+            DeviceState::Starting | DeviceState::Mining if self.crew.duty(device) == Duty::PAUSE => {
+                DeviceState::Paused
+            }
+            DeviceState::Starting | DeviceState::Mining if self.scheduler.current().is_none() => {
+                DeviceState::Idle
+            }
+            state => state,
+        }
+    }
+
+    fn state(&self, devices: &[DeviceSnapshot]) -> State {
+        let all_paused = !devices.is_empty() && devices.iter().all(|device| device.duty == Duty::PAUSE);
+        if self.scheduler.pauses().next().is_some() {
+            State::Stopping
+        } else if all_paused {
+            State::Paused
+        } else if self.scheduler.newest().is_none_or(|job| job.is_held()) {
+            State::Waiting
+        } else if devices.iter().any(|device| device.state == DeviceState::Mining) {
+            State::Mining
+        } else {
+            State::Starting
+        }
     }
 
     fn on_hit(&mut self, now: Instant, hit: Hit, pool: &mut dyn Submit) {

@@ -1,6 +1,6 @@
 //! All workers: started, watched, started anew after a loss, and benched when that does not help.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,8 @@ use tokio::sync::mpsc;
 
 use super::hashrate::Meter;
 use super::mailbox::{Letter, Mailbox};
+use super::snapshot::DeviceState;
+use super::throttle::{Duty, Throttle};
 use super::worker::{Doing, Report, Worker};
 use crate::devices::{Check, DeviceError, DeviceSource};
 
@@ -65,6 +67,8 @@ pub enum CrewEvent {
 /// The workers' slots.
 pub struct Crew {
     slots: Vec<Slot>,
+    /// For each device by its name.
+    throttles: BTreeMap<String, Throttle>,
     mailbox: Arc<Mailbox>,
     reports: mpsc::Sender<Report>,
     patience: Patience,
@@ -77,6 +81,9 @@ struct Slot {
     worker: Option<Worker>,
     life: u32,
     losses: VecDeque<Instant>,
+    /// All of its losses, and those at which it hung.
+    counts: (u64, u64),
+    benched: bool,
     rebirth: Option<Instant>,
     unusable: bool,
     mismatch: Option<Instant>,
@@ -99,14 +106,18 @@ impl Crew {
             worker: None,
             life: 0,
             losses: VecDeque::new(),
+            counts: (0, 0),
+            benched: false,
             rebirth: None,
             unusable: false,
             mismatch: None,
             mismatches: 0,
             verdicts: VecDeque::new(),
         };
-        let slots = sources.into_iter().map(slot).collect();
-        Self { slots, mailbox, reports, patience, abandoned: 0 }
+        let slots: Vec<Slot> = sources.into_iter().map(slot).collect();
+        let throttles =
+            slots.iter().map(|slot| (slot.source.info().id.clone(), Throttle::default())).collect();
+        Self { slots, throttles, mailbox, reports, patience, abandoned: 0 }
     }
 
     /// Starts every worker that is due, and looks for hung ones.
@@ -183,6 +194,34 @@ impl Crew {
         self.slots.iter().map(|slot| (&slot.source, slot.meter.total(), slot.mismatches))
     }
 
+    /// How often a worker was lost, and how often of these it hung.
+    pub fn losses(&self, worker: u16) -> (u64, u64) {
+        self.slots.get(usize::from(worker)).map_or((0, 0), |slot| slot.counts)
+    }
+
+    /// What the workers of a device do, whatever they were told.
+    pub fn state(&self, device: &str) -> DeviceState {
+        let slots = || self.slots.iter().filter(|slot| slot.source.info().id == device);
+        let doing = |wanted: &[Doing]| {
+            slots()
+                .filter_map(|slot| slot.worker.as_ref())
+                .any(|worker| wanted.contains(&worker.pulse.read().0))
+        };
+        if slots().all(|slot| slot.unusable) {
+            DeviceState::Unusable
+        } else if doing(&[Doing::Hashing])
+            || (doing(&[Doing::Idle]) && slots().any(|slot| slot.meter.total() > 0))
+        {
+            DeviceState::Mining
+        } else if doing(&[Doing::Preparing, Doing::Idle]) || slots().all(|slot| slot.life == 0) {
+            DeviceState::Starting
+        } else if slots().any(|slot| slot.benched) {
+            DeviceState::Benched
+        } else {
+            DeviceState::Lost
+        }
+    }
+
     /// Workers whose thread runs.
     pub fn running(&self) -> usize {
         self.slots.iter().filter(|slot| slot.worker.is_some()).count()
@@ -198,6 +237,18 @@ impl Crew {
         self.abandoned >= MAX_ABANDONED
     }
 
+    /// What a device may do from now on.
+    pub fn set_duty(&self, device: &str, duty: Duty) {
+        if let Some(throttle) = self.throttles.get(device) {
+            throttle.set(duty);
+        }
+    }
+
+    /// What a device may do.
+    pub fn duty(&self, device: &str) -> Duty {
+        self.throttles.get(device).map(Throttle::duty).unwrap_or_default()
+    }
+
     /// Tells all workers to stop and waits for them until `deadline`; returns how many did not end.
     pub fn stop(self, deadline: Instant) -> usize {
         self.mailbox.post(Letter::Stop);
@@ -210,12 +261,14 @@ impl Crew {
         let slot = &mut self.slots[index];
         slot.life += 1;
         slot.rebirth = None;
+        slot.benched = false;
         let started = Worker::start(
             number,
             slot.life,
             Arc::clone(&slot.source),
             Arc::clone(&self.mailbox),
             slot.meter.clone(),
+            self.throttles.get(&slot.source.info().id).cloned().unwrap_or_default(),
             self.reports.clone(),
         );
         match started {
@@ -242,6 +295,7 @@ impl Crew {
             return None;
         }
         slot.worker.take()?.abandon();
+        slot.counts.1 += 1;
         self.abandoned += 1;
         let number = u16::try_from(index).ok()?;
         slot.lost(now, number, DeviceError::Lost("hung".into()), &self.patience);
@@ -257,10 +311,12 @@ impl Slot {
         }
         self.losses.retain(|at| now.saturating_duration_since(*at) < LOSS_WINDOW);
         self.losses.push_back(now);
+        self.counts.0 += 1;
         let tries = if matches!(error, DeviceError::Wrong(_)) { MAX_LOSSES } else { self.losses.len() };
         let Some(wait) = patience.rebirth.get(tries - 1) else {
             self.rebirth = Some(now + patience.bench);
             self.losses.clear();
+            self.benched = true;
             return CrewEvent::Benched(worker, error);
         };
         self.rebirth = Some(now + *wait);

@@ -13,11 +13,17 @@ use rminer_stratum::{NotSent, Share};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
+use super::board::Board;
 use super::core::{Core, Submit};
 use super::crew::Patience;
+use super::order::{Command, Order, Refusal};
 use super::snapshot::Snapshot;
+use crate::clock::week_time;
 use crate::devices::{DeviceSource, Notice};
 use crate::exit::Exit;
+use crate::problem::Problem;
+use crate::safety::{Governor, SafetySettings};
+use crate::telemetry::Telemetry;
 use crate::ui::Viewer;
 
 /// Reports of workers that may wait. Workers wait when it is full, so no hit is dropped.
@@ -40,6 +46,45 @@ pub struct RunOptions {
     pub patience: Patience,
 }
 
+/// Orders that may wait.
+pub const MAX_ORDERS: usize = 16;
+
+/// What the engine is joined with beside pools, devices and screens.
+pub struct Surroundings {
+    /// What devices say while they get ready.
+    pub notices: mpsc::Receiver<Notice>,
+    /// What people ask while it runs.
+    pub orders: mpsc::Receiver<Order>,
+    /// What holds devices back.
+    pub governor: Governor,
+    /// What sensors say.
+    pub telemetry: Telemetry,
+    /// Where the state is put for interfaces.
+    pub board: Arc<Board>,
+    /// Told everything that screens are told, for interfaces and records.
+    pub recorder: Option<Viewer>,
+    /// Reads the configuration again.
+    pub reload: Option<Reload>,
+}
+
+/// The limits of a configuration that was read again, and in words what of it needs a new start.
+pub type Reload = Box<dyn FnMut() -> Result<(SafetySettings, String), Problem>>;
+
+impl Surroundings {
+    /// With nothing but these notices.
+    pub fn bare(notices: mpsc::Receiver<Notice>) -> Self {
+        Self {
+            notices,
+            orders: mpsc::channel(1).1,
+            governor: Governor::none(),
+            telemetry: Telemetry::none(),
+            board: Arc::default(),
+            recorder: None,
+            reload: None,
+        }
+    }
+}
+
 /// Mines until `stop` is ready, the time is over, or there is no point in going on. When `stop` becomes ready a
 /// second time everything is dropped at once.
 ///
@@ -48,7 +93,7 @@ pub struct RunOptions {
 pub async fn run<S: Future<Output = ()>>(
     mut client: Client,
     sources: Vec<Arc<dyn DeviceSource>>,
-    mut notices: mpsc::Receiver<Notice>,
+    mut around: Surroundings,
     options: RunOptions,
     stop: impl Fn() -> S,
     viewer: &mut Viewer,
@@ -84,7 +129,15 @@ pub async fn run<S: Future<Output = ()>>(
             }
             _ = seconds.tick() => {
                 let now = Instant::now();
+                let readings = around.telemetry.latest(now);
+                let decision = around.governor.tick(now, week_time(), &readings);
+                core.decided(decision, readings);
                 core.tick(now);
+                let snapshot = Arc::new(core.snapshot(now, client.ledger()));
+                around.board.publish(Arc::clone(&snapshot));
+                if let Some(recorder) = &mut around.recorder {
+                    recorder.second(snapshot);
+                }
                 if next_report.is_some_and(|at| at <= now) {
                     next_report = options.stats_interval.map(|every| now + every);
                     viewer.rates(core.snapshot(now, client.ledger()));
@@ -106,11 +159,18 @@ pub async fn run<S: Future<Output = ()>>(
                 }
                 core.on_pool(event);
             }
-            Some(notice) = notices.recv() => core.on_notice(notice),
+            Some(notice) = around.notices.recv() => core.on_notice(notice),
+            Some(Order { command, answer }) = around.orders.recv(), if !stopping => {
+                // Whoever asked may be gone; it holds all the same.
+                let _gone = answer.send(obey(command, &mut around));
+            }
             // The client had its turn and nothing to say.
             () = std::future::ready(()), if in_a_row >= MAX_IN_A_ROW => in_a_row = 0,
         }
         for happening in core.take_happenings() {
+            if let Some(recorder) = &mut around.recorder {
+                recorder.happening(happening.clone());
+            }
             viewer.happening(happening);
         }
         if let Some(exit) = core.exit() {
@@ -127,6 +187,24 @@ pub async fn run<S: Future<Output = ()>>(
     debug_assert!(client.ledger().balances());
     core.stop(WORKERS_END);
     Ok((exit, snapshot))
+}
+
+/// Carries an order out; what holds then, in words.
+fn obey(command: Command, around: &mut Surroundings) -> Result<String, Refusal> {
+    let now = Instant::now();
+    match command {
+        Command::Pause { length } => {
+            around.governor.pause(now, length);
+            Ok("paused".into())
+        }
+        Command::Resume => {
+            around.governor.resume();
+            Ok("resumed".into())
+        }
+        Command::Limit { .. } | Command::SwitchPool(_) | Command::Reload => {
+            Err(Problem::error("not-built", "this order is not known yet"))
+        }
+    }
 }
 
 impl Submit for Client {

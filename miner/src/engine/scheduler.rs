@@ -86,6 +86,11 @@ impl Scheduler {
         self.pauses.iter().copied()
     }
 
+    /// What is mined now.
+    pub fn current(&self) -> Option<&Arc<Assignment>> {
+        self.current.as_ref()
+    }
+
     /// The newest job, mined or not.
     pub fn newest(&self) -> Option<&Arc<Job>> {
         self.job.as_ref()

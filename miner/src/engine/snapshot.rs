@@ -1,10 +1,15 @@
 //! The state of a running miner as screens and interfaces see it.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use rminer_stratum::Counts;
+use serde::Serialize;
 
 use super::hashrate::Rates;
+use super::throttle::Duty;
+use crate::safety::Cap;
+use crate::telemetry::{DeviceReadings, HostReadings};
 
 /// Everything at one moment.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +34,12 @@ pub struct Snapshot {
     pub height: Option<u64>,
     /// Why the miner is paused, if it is.
     pub pauses: Vec<&'static str>,
+    /// In one word.
+    pub state: State,
+    /// All pools, in the order of the settings.
+    pub pools: Vec<PoolSnapshot>,
+    /// The machine.
+    pub host: HostReadings,
 }
 
 /// One device with all its workers.
@@ -52,6 +63,102 @@ pub struct DeviceSnapshot {
     pub not_sent: u64,
     /// Hits that a second engine found wrong.
     pub mismatches: u64,
+    /// In one word.
+    pub state: DeviceState,
+    /// What it may do.
+    pub duty: Duty,
+    /// What holds it back, the lowest first.
+    pub caps: Vec<Cap>,
+    /// What its sensors say.
+    pub readings: DeviceReadings,
+    /// Times that it was lost, hung ones and those that a panic took included.
+    pub losses: u64,
+    /// Of these, times that it hung.
+    pub hung: u64,
+}
+
+/// What the miner does, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// No device has hashed yet.
+    #[default]
+    Starting,
+    /// It hashes.
+    Mining,
+    /// There is a job, and something keeps every device from hashing.
+    Paused,
+    /// There is no job.
+    Waiting,
+    /// It ends.
+    Stopping,
+}
+
+impl State {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Starting, Self::Mining, Self::Paused, Self::Waiting, Self::Stopping];
+
+    /// Its name in metrics and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Mining => "mining",
+            Self::Paused => "paused",
+            Self::Waiting => "waiting",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+/// What a device does, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceState {
+    /// It is opened, or gets ready for work.
+    #[default]
+    Starting,
+    /// It hashes.
+    Mining,
+    /// Something holds it back altogether.
+    Paused,
+    /// There is no work.
+    Idle,
+    /// It was lost and is opened anew soon.
+    Lost,
+    /// It was lost too often and rests.
+    Benched,
+    /// It can never do this work.
+    Unusable,
+}
+
+impl DeviceState {
+    /// Its name in metrics and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Mining => "mining",
+            Self::Paused => "paused",
+            Self::Idle => "idle",
+            Self::Lost => "lost",
+            Self::Benched => "benched",
+            Self::Unusable => "unusable",
+        }
+    }
+}
+
+/// One pool.
+#[derive(Debug, Clone, Default)]
+pub struct PoolSnapshot {
+    /// Its shares by verdict.
+    pub shares: Counts,
+    /// Whether a connection with it is up and logged in.
+    pub is_up: bool,
+    /// How the latest connection came about, in words.
+    pub path: Option<String>,
+    /// Connections that ended or were not had, by their cause.
+    pub downs: BTreeMap<&'static str, u64>,
+    /// Since when it is as it is.
+    pub since: Option<Instant>,
 }
 
 impl Snapshot {

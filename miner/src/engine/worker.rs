@@ -12,10 +12,15 @@ use tokio::sync::mpsc;
 use super::hashrate::Meter;
 use super::mailbox::{Letter, Mailbox};
 use super::scheduler::Assignment;
+use super::throttle::{Duty, Throttle};
 use crate::devices::{Device, DeviceError, DeviceSource, Found};
 
 /// An idle worker looks up this often, so that it notices when it was retired.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// A paused worker looks up this often.
+const PAUSED: Duration = Duration::from_millis(200);
+/// Rests of a held-back worker are put together until they are as long as this.
+const SHORTEST_REST: Duration = Duration::from_millis(5);
 /// Hits of one worker that are reported one by one in a [`WINDOW`]; more are counted. A pool gets twenty shares a
 /// second at most, so that no hit is kept back that could be sent.
 const MAX_HITS: u32 = 32;
@@ -126,6 +131,7 @@ impl Worker {
         source: Arc<dyn DeviceSource>,
         mailbox: Arc<Mailbox>,
         meter: Meter,
+        throttle: Throttle,
         reports: mpsc::Sender<Report>,
     ) -> std::io::Result<Self> {
         let pulse = Pulse::new();
@@ -135,6 +141,7 @@ impl Worker {
             source,
             mailbox,
             meter,
+            throttle,
             pulse: pulse.clone(),
             retired: Arc::clone(&retired),
             reports,
@@ -166,6 +173,7 @@ struct Body {
     source: Arc<dyn DeviceSource>,
     mailbox: Arc<Mailbox>,
     meter: Meter,
+    throttle: Throttle,
     pulse: Pulse,
     retired: Arc<AtomicBool>,
     reports: mpsc::Sender<Report>,
@@ -197,6 +205,10 @@ impl Body {
             }
             match letter {
                 Letter::Stop => return Ok(()),
+                _ if self.throttle.duty() == Duty::PAUSE => {
+                    self.pulse.beat(Doing::Idle);
+                    self.mailbox.wait(number, PAUSED);
+                }
                 Letter::Mine(assignment) if exhausted != Some(number) => {
                     self.pulse.beat(Doing::Preparing);
                     match device.load(&assignment.work, assignment.job.target, &interrupt) {
@@ -204,7 +216,8 @@ impl Body {
                         Err(DeviceError::Interrupted) => continue,
                         Err(error) => return Err(error),
                     }
-                    let is_exhausted = self.work_on(&mut *device, &assignment, &interrupt, flood)?;
+                    let is_exhausted =
+                        self.work_on(&mut *device, &assignment, (number, &interrupt), flood)?;
                     self.tell_excess(flood);
                     if is_exhausted {
                         exhausted = Some(number);
@@ -219,22 +232,29 @@ impl Body {
         }
     }
 
-    /// Hashes until there is newer work; true when the lease is empty.
+    /// Hashes until there is newer work or a pause; true when the lease is empty.
     fn work_on(
         &self,
         device: &mut dyn Device,
         assignment: &Arc<Assignment>,
-        interrupt: &crate::devices::Interrupt,
+        (number, interrupt): (u64, &crate::devices::Interrupt),
         flood: &mut Flood,
     ) -> Result<bool, DeviceError> {
         let mut found: Vec<Found> = Vec::new();
         let mut left = 0..0;
+        let mut rest = Duration::ZERO;
         while !interrupt.is_set() && !self.retired.load(Ordering::Relaxed) {
+            if self.throttle.duty() == Duty::PAUSE {
+                // It comes back to this work and to what is left of it.
+                assignment.lease.give_back(left);
+                return Ok(false);
+            }
             if left.is_empty() {
                 let Some(range) = assignment.lease.take(device.batch().max(1)) else { return Ok(true) };
                 left = range;
             }
             self.pulse.beat(Doing::Hashing);
+            let began = Instant::now();
             let done = match device.scan(left.clone(), interrupt, &mut found) {
                 Ok(done) => done,
                 Err(error) => {
@@ -256,6 +276,12 @@ impl Body {
                 let hit =
                     Hit { worker: self.worker, assignment: Arc::clone(assignment), nonce, hash, found: now };
                 self.report(Report::Hit(hit));
+            }
+            rest += self.throttle.rest_after(now.saturating_duration_since(began));
+            if rest >= SHORTEST_REST {
+                self.pulse.beat(Doing::Idle);
+                self.mailbox.wait(number, rest);
+                rest = Duration::ZERO;
             }
         }
         Ok(false)
@@ -359,7 +385,9 @@ mod tests {
         mailbox.post(Letter::Mine(assignment(12)));
         let source = Arc::new(SimSource::new(0, SimOptions { rate_hs: 100_000, ..SimOptions::default() }));
         let meter = Meter::default();
-        let worker = Worker::start(0, 1, source, Arc::clone(&mailbox), meter.clone(), sender).unwrap();
+        let worker =
+            Worker::start(0, 1, source, Arc::clone(&mailbox), meter.clone(), Throttle::default(), sender)
+                .unwrap();
         let (mut single, mut counted) = (0u64, 0);
         loop {
             match reports.blocking_recv().unwrap() {

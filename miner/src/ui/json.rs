@@ -15,6 +15,7 @@ use crate::clock::unix_seconds;
 use crate::devices::{Notice, RandomxMemory};
 use crate::engine::{CrewEvent, Happening, Rates, Snapshot};
 use crate::problem::Problem;
+use crate::safety::CapChange;
 
 /// Writes JSON lines.
 pub(super) struct Json {
@@ -142,6 +143,8 @@ impl Screen for Json {
                 self.add_difficulty(&mut fields, "difficulty", Some(rare.difficulty));
                 self.write("warning", fields)
             }
+            Happening::Cap(change) => self.write("cap", cap_fields(change)),
+            Happening::Warning(problem) => self.problem(problem),
             Happening::Mismatch(text) => self.write("warning", json!({ "code": "check", "text": text })),
         }
     }
@@ -153,6 +156,26 @@ impl Screen for Json {
     fn summary(&mut self, snapshot: &Snapshot) -> io::Result<()> {
         self.write("summary", self.snapshot(snapshot))
     }
+}
+
+fn cap_fields(change: &CapChange) -> Value {
+    json!({
+        "device": change.device,
+        "from": change.from.ratio(),
+        "to": change.to.ratio(),
+        "reason": change.cause.as_ref().map(|cap| cap.reason.name()),
+        "detail": change.cause.as_ref().map(|cap| &cap.detail),
+    })
+}
+
+/// Events for interfaces.
+pub(super) fn events(family: Family, pools: Vec<String>) -> crate::records::Translate {
+    let json = Json::new(Box::new(io::sink()), family, pools);
+    Box::new(move |happening| match happening {
+        Happening::Share(settled, device) => Some(("share", json.share(settled, device))),
+        Happening::Cap(change) => Some(("state", cap_fields(change))),
+        _ => None,
+    })
 }
 
 fn problem_fields(problem: &Problem) -> Value {

@@ -15,6 +15,7 @@ use crate::clock::local_time;
 use crate::devices::{DatasetReady, DeviceError, Notice, RandomxMemory};
 use crate::engine::{CrewEvent, Happening, RareShares, Snapshot};
 use crate::problem::Problem;
+use crate::safety::CapChange;
 
 /// Jobs between two reports of rates that are worth a word.
 const MANY_JOBS: u64 = 10;
@@ -214,6 +215,14 @@ impl Lines {
 }
 
 /// So that nobody waits for what cannot come.
+fn cap_change(change: &CapChange) -> String {
+    let CapChange { device, from, to, cause } = change;
+    match cause {
+        Some(cap) => format!("{device} {from} -> {to}: {}, {}", cap.reason.name(), cap.detail),
+        None => format!("{device} {from} -> {to}: nothing holds it back any more"),
+    }
+}
+
 pub(super) fn rare_shares(family: Family, rare: &RareShares) -> Problem {
     let (what, help) = if rare.solo {
         ("block", "a pool pays for far easier shares")
@@ -261,6 +270,8 @@ impl Screen for Lines {
             ),
             Happening::Crew(event, device, worker) => self.crew(event, device, *worker),
             Happening::Device(notice) => self.notice(notice),
+            Happening::Cap(change) => self.line("limit", &cap_change(change)),
+            Happening::Warning(problem) => self.problem(problem),
             Happening::Mismatch(text) => self.problem(&Problem::warning("check", text.clone())),
             Happening::RareShares(rare) => self.problem(&rare_shares(self.family, rare)),
             Happening::Exhausted => match self.exhausted.happened(Instant::now(), false) {

@@ -43,6 +43,11 @@ const AT_ONCE: u32 = 5;
 /// The same for jobs whose nonces are all used.
 const EXHAUSTED_EVERY: Duration = Duration::from_secs(60);
 
+/// What interfaces are told of what happens: the kind of an event and its fields.
+pub(crate) fn events(family: Family, pools: Vec<String>) -> crate::records::Translate {
+    json::events(family, pools)
+}
+
 /// Shows what happens. An error means that nobody can see it any more.
 pub trait Screen {
     /// Something happened.
@@ -50,6 +55,15 @@ pub trait Screen {
     /// # Errors
     /// When it could not be written.
     fn happening(&mut self, happening: &Happening) -> io::Result<()>;
+
+    /// The state, once a second.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    fn second(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        let _ = snapshot;
+        Ok(())
+    }
 
     /// The regular report.
     ///

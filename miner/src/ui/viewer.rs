@@ -1,6 +1,7 @@
 //! The thread that writes. A terminal that is held with Ctrl-S, or a pipe that nobody reads, must not stop a
 //! share on its way.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ const MAX_WAITING: usize = 1024;
 
 enum Message {
     Happening(Happening),
+    Second(Arc<Snapshot>),
     Rates(Box<Snapshot>),
     Summary(Box<Snapshot>),
 }
@@ -39,6 +41,11 @@ impl Viewer {
     /// Something happened.
     pub fn happening(&mut self, happening: Happening) {
         self.send(Message::Happening(happening));
+    }
+
+    /// The state, once a second.
+    pub fn second(&mut self, snapshot: Arc<Snapshot>) {
+        self.send(Message::Second(snapshot));
     }
 
     /// The regular report.
@@ -69,6 +76,7 @@ fn show(mut screens: Vec<Box<dyn Screen>>, waiting: &Receiver<Message>) {
         screens.retain_mut(|screen| {
             let shown = match &message {
                 Message::Happening(happening) => screen.happening(happening),
+                Message::Second(snapshot) => screen.second(snapshot),
                 Message::Rates(snapshot) => screen.rates(snapshot),
                 Message::Summary(snapshot) => screen.summary(snapshot),
             };

@@ -49,6 +49,8 @@ impl Miner {
             .args(base)
             .args(arguments)
             .env_remove("RMINER_POOL")
+            // Tests run side by side; those of the interface name an address of their own.
+            .env("RMINER_API_BIND", "off")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

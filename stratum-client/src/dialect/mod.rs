@@ -364,6 +364,29 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// Its kind in one word, for counters.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Network(_) => "network",
+            Self::Connect(_) => "connect",
+            Self::Idle(_) => "idle",
+            Self::LoginTimeout(_) | Self::LoginIgnored(_) => "login-timeout",
+            Self::NoJob(_) | Self::NothingToMine(_) => "no-job",
+            Self::SlowLine(_) | Self::LongLine(_) | Self::Flood => "flood",
+            Self::ShareTimeout(_) | Self::SharesUnanswered { .. } => "share-timeout",
+            Self::Protocol(_) => "protocol",
+            Self::PeerSpeaksTls | Self::PeerSpeaksHttp(_) | Self::PeerSpeaksHttp2 => "wrong-protocol",
+            Self::LoginRefused(_) => "login-refused",
+            Self::Banned(_) => "banned",
+            Self::Algorithm(_) => "algorithm",
+            Self::SessionExpired => "session-expired",
+            Self::StaleShares => "stale-shares",
+            Self::Redirected => "redirected",
+            Self::Ours => "ours",
+            Self::Suspended => "suspended",
+        }
+    }
+
     /// What a peer speaks instead of lines of JSON, where the first bytes that it sends show that.
     pub(crate) fn of_first_bytes(bytes: &[u8]) -> Option<Self> {
         match bytes {

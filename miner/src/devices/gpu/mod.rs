@@ -105,6 +105,7 @@ pub fn open(
             name: name.clone(),
             engine: format!("{} {kernel}", adapter.backend.to_lowercase()),
             workers: 1,
+            pci: Some(adapter.id.pci.clone()).filter(|pci| !pci.is_empty()),
         });
         let facts: Arc<Mutex<Facts>> = Arc::default();
         let info = DeviceInfo { id: id.clone(), worker: 0, name, pinned_to: None };

@@ -1,0 +1,116 @@
+//! What holds devices back, and why: heat, power, the battery, the clock, the user. One engine of caps: each reason has
+//! its own, the lowest wins, and every change is told with its reason. Pure: readings and times in, duties out.
+
+mod governor;
+
+use serde::Serialize;
+
+use crate::engine::Duty;
+
+pub use governor::Governor;
+
+/// Limits, checked.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SafetySettings {}
+
+/// Why something is held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// Someone asked for a pause.
+    User,
+    /// Someone set a limit while it runs.
+    Limit,
+    /// Too hot, or on the way there.
+    Heat,
+    /// A temperature that was known is not known any more.
+    SensorLost,
+    /// The rig draws more than its cap.
+    PowerCap,
+    /// The machine runs on its battery, or the battery is too hot.
+    Battery,
+    /// Outside the hours.
+    Schedule,
+    /// It comes back slowly, so that a room of rigs does not trip a breaker.
+    RampUp,
+}
+
+impl Reason {
+    /// Its name in metrics and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Limit => "limit",
+            Self::Heat => "heat",
+            Self::SensorLost => "sensor-lost",
+            Self::PowerCap => "power-cap",
+            Self::Battery => "battery",
+            Self::Schedule => "schedule",
+            Self::RampUp => "ramp-up",
+        }
+    }
+
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::User,
+        Self::Limit,
+        Self::Heat,
+        Self::SensorLost,
+        Self::PowerCap,
+        Self::Battery,
+        Self::Schedule,
+        Self::RampUp,
+    ];
+}
+
+/// One reason's limit on one device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cap {
+    /// Why.
+    pub reason: Reason,
+    /// How much it leaves.
+    pub duty: Duty,
+    /// The facts, for people: `memory 96 C, set point 94 C`.
+    pub detail: String,
+}
+
+/// The duty of a device changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CapChange {
+    /// Which device.
+    pub device: String,
+    /// What it was.
+    pub from: Duty,
+    /// What it is.
+    pub to: Duty,
+    /// The cap that decides; `None` when there is none any more.
+    pub cause: Option<Cap>,
+}
+
+/// What holds from now on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// For each device its caps, the lowest first; a device without any is not held back.
+    pub caps: std::collections::BTreeMap<String, Vec<Cap>>,
+    /// Changes that people should hear of.
+    pub changes: Vec<CapChange>,
+    /// Why the miner must end for a person to look, if it must.
+    pub stop: Option<String>,
+}
+
+impl Decision {
+    /// What a device may do.
+    pub fn duty(&self, device: &str) -> Duty {
+        let caps = self.caps.get(device).into_iter().flatten();
+        caps.map(|cap| cap.duty).min().unwrap_or_default()
+    }
+}
+
+/// Local time as schedules need it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WeekTime {
+    /// From 0, Monday, to 6.
+    pub weekday: u8,
+    /// Since midnight.
+    pub minute: u16,
+}

@@ -1,0 +1,170 @@
+//! What sensors say of the devices and of the machine. Every sensor is optional: what is not there is `None`, never an
+//! error, and a source that is slow or gone costs its own readings and nothing else.
+
+mod merge;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use serde::Serialize;
+
+pub use watch::{PERIOD, STALE_AFTER, Telemetry};
+
+/// Everything that is known at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Readings {
+    /// By the names of the devices: `cpu0`, `gpu0`, …
+    pub devices: BTreeMap<String, DeviceReadings>,
+    /// Of the machine as a whole.
+    pub host: HostReadings,
+}
+
+/// What is known of one device.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct DeviceReadings {
+    /// Temperatures, one for each place.
+    pub temperatures: Vec<Temperature>,
+    /// Power drawn now, in watts.
+    pub power_w: Option<f64>,
+    /// Energy used since rminer started, in joules: from a counter where there is one, else summed up from the power.
+    pub energy_j: Option<f64>,
+    /// Where power and energy come from: `nvml`, `rapl`, `hwmon`.
+    pub power_source: Option<&'static str>,
+    /// Speed of each fan from 0 to 1, in the order of the driver.
+    pub fan_ratios: Vec<f64>,
+    /// Clocks in hertz by domain: `core`, `memory`.
+    pub clocks_hz: BTreeMap<&'static str, f64>,
+    /// Why the hardware is slower than it could be, in the driver's terms: `power-cap`, `thermal`, …
+    pub throttled: Vec<&'static str>,
+}
+
+/// One temperature.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Temperature {
+    /// Where it is measured.
+    pub place: Place,
+    /// In degrees Celsius.
+    pub now_c: f64,
+    /// Where the vendor says that the hardware slows itself down, if the driver tells.
+    pub limit_c: Option<f64>,
+    /// When it was measured.
+    #[serde(skip)]
+    pub at: Instant,
+}
+
+/// Where a temperature is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// A processor's package.
+    Package,
+    /// A graphics card's core.
+    Core,
+    /// A graphics card's hottest spot.
+    Hotspot,
+    /// A graphics card's memory.
+    Memory,
+}
+
+impl Place {
+    /// Its name in metrics and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Package => "package",
+            Self::Core => "core",
+            Self::Hotspot => "hotspot",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+/// What is known of the machine as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct HostReadings {
+    /// Whether it runs on its battery; `None` where there is no battery.
+    pub on_battery: Option<bool>,
+    /// Charge of the battery from 0 to 1.
+    pub battery_ratio: Option<f64>,
+    /// Temperature of the battery, in degrees Celsius.
+    pub battery_c: Option<f64>,
+    /// Processing units' worth of time that other programs use.
+    pub cpu_others: Option<f64>,
+    /// Memory that a new program could have, in bytes.
+    pub memory_available_bytes: Option<u64>,
+    /// All memory, in bytes.
+    pub memory_total_bytes: Option<u64>,
+    /// Load averages over 1, 5 and 15 minutes.
+    pub load: Option<[f64; 3]>,
+    /// This process: memory that is resident and in huge pages, in bytes.
+    pub process_bytes: Option<u64>,
+    /// Pools of huge pages.
+    pub huge_pages: Vec<HugePagePool>,
+}
+
+/// Huge pages of one size that the kernel has set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct HugePagePool {
+    /// Size of a page, in bytes.
+    pub page_bytes: u64,
+    /// Pages set aside.
+    pub total: u64,
+    /// Pages that nobody uses.
+    pub free: u64,
+}
+
+/// A device that sensors are looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// `cpu0`, `gpu0`, …
+    pub id: String,
+    /// What kind of device it is.
+    pub kind: DeviceKind,
+    /// PCI address of a graphics card, as in `0000:0b:00.0`.
+    pub pci: Option<String>,
+    /// Package (socket) of a processor, from 0.
+    pub package: Option<u32>,
+}
+
+/// Kinds of devices, for limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceKind {
+    /// A processor.
+    Cpu,
+    /// A graphics card.
+    Gpu,
+    /// A device of the tests.
+    Simulated,
+}
+
+impl DeviceKind {
+    /// By the name of a device.
+    pub fn of(id: &str) -> Self {
+        match id.trim_end_matches(|letter: char| letter.is_ascii_digit()) {
+            "cpu" => Self::Cpu,
+            "gpu" => Self::Gpu,
+            _ => Self::Simulated,
+        }
+    }
+}
+
+/// Something with sensors. Lives on a thread of its own, so that it may block.
+pub trait Source: Send {
+    /// Its name in messages.
+    fn name(&self) -> &'static str;
+
+    /// What its sensors say now. Called every [`PERIOD`]; what is left out is not known.
+    fn read(&mut self) -> Readings;
+}
+
+/// The sources of this machine for these devices.
+pub fn sources(devices: &[Watched]) -> Vec<Box<dyn Source>> {
+    let _ = devices;
+    Vec::new()
+}
+
+/// Readings that are older than this count as not there.
+fn is_fresh(at: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(at) <= STALE_AFTER
+}
