@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::crew::{Crew, CrewEvent, Patience};
 use super::hashrate::Windows;
+use super::histogram::Histogram;
 use super::mailbox::{Letter, Mailbox};
 use super::scheduler::{Assignment, Scheduler};
 use super::snapshot::{DeviceSnapshot, DeviceState, PoolSnapshot, Snapshot, State};
@@ -105,6 +106,8 @@ pub struct Core {
     /// Hits that were only counted and not yet told, by pool and device.
     excess: BTreeMap<(usize, String), u64>,
     told_of_rare_shares: bool,
+    /// Times from a hit to the end of its check.
+    check: Histogram,
     happenings: Vec<Happening>,
     exit: Option<Exit>,
 }
@@ -138,6 +141,7 @@ impl Core {
             sent: VecDeque::new(),
             excess: BTreeMap::new(),
             told_of_rare_shares: false,
+            check: Histogram::default(),
             happenings: Vec::new(),
             exit: None,
         })
@@ -221,12 +225,16 @@ impl Core {
     /// A hit was hashed again.
     pub fn on_checked(&mut self, now: Instant, checked: Checked, pool: &mut dyn Submit) {
         let right = checked.is_right();
+        let complaint = checked.purpose == Purpose::Complaint;
+        // A complaint comes long after the hit.
+        if !complaint {
+            self.check.observe(now.saturating_duration_since(checked.hit.found));
+        }
         let device = self.device_of(checked.hit.worker);
         if let Err(unavailable) = &checked.outcome {
             self.happenings
                 .push(Happening::Mismatch(format!("a hit of {device} was not checked: {unavailable}")));
         }
-        let complaint = checked.purpose == Purpose::Complaint;
         if !right || complaint {
             self.happenings.push(Happening::Mismatch(explain(&checked, &device)));
         }
@@ -338,6 +346,7 @@ impl Core {
             let (losses, hung) = self.crew.losses(worker);
             device.losses += losses;
             device.hung += hung;
+            device.new_work.merge(&self.crew.new_work(worker));
             if let Some(counts) = ledger.device(worker) {
                 device.accepted += counts.accepted;
                 device.rejected += counts.rejected_total();
@@ -363,6 +372,8 @@ impl Core {
                 .map(|job| job.target.difficulty()),
             height: self.scheduler.newest().and_then(|job| job.height),
             pauses: self.scheduler.pauses().collect(),
+            algorithm: self.scheduler.newest().map(|job| job.algorithm.name),
+            check: self.check,
         }
     }
 

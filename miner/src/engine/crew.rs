@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::hashrate::Meter;
+use super::histogram::Histogram;
 use super::mailbox::{Letter, Mailbox};
 use super::snapshot::DeviceState;
 use super::throttle::{Duty, Throttle};
@@ -197,6 +198,11 @@ impl Crew {
     /// How often a worker was lost, and how often of these it hung.
     pub fn losses(&self, worker: u16) -> (u64, u64) {
         self.slots.get(usize::from(worker)).map_or((0, 0), |slot| slot.counts)
+    }
+
+    /// Times from a job's arrival to the first hash of it by this worker.
+    pub fn new_work(&self, worker: u16) -> Histogram {
+        self.slots.get(usize::from(worker)).map_or_else(Histogram::default, |slot| slot.meter.new_work())
     }
 
     /// What the workers of a device do, whatever they were told.

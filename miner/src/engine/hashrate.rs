@@ -5,24 +5,39 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::histogram::{Histogram, SharedHistogram};
+
 /// Longest window; samples older than this are forgotten.
 const LONGEST: Duration = Duration::from_secs(900);
 /// Samples that are kept: one a second over the longest window and a few to spare.
 const MAX_SAMPLES: usize = 910;
 
-/// Hashes that a worker has done since it started. The worker adds, others read.
+/// What a worker has done since it started. The worker adds, others read.
 #[derive(Debug, Clone, Default)]
-pub struct Meter(Arc<AtomicU64>);
+pub struct Meter {
+    hashes: Arc<AtomicU64>,
+    new_work: SharedHistogram,
+}
 
 impl Meter {
     /// Counts hashes that are done.
     pub fn add(&self, hashes: u64) {
-        self.0.fetch_add(hashes, Ordering::Relaxed);
+        self.hashes.fetch_add(hashes, Ordering::Relaxed);
     }
 
-    /// All so far.
+    /// All hashes so far.
     pub fn total(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.hashes.load(Ordering::Relaxed)
+    }
+
+    /// The first hash of a new job begins, this long after the job was received.
+    pub fn begins_job(&self, since_received: Duration) {
+        self.new_work.observe(since_received);
+    }
+
+    /// Times from a job's arrival to its first hash.
+    pub fn new_work(&self) -> Histogram {
+        self.new_work.read()
     }
 }
 

@@ -7,6 +7,7 @@ use rminer_stratum::Counts;
 use serde::Serialize;
 
 use super::hashrate::Rates;
+use super::histogram::Histogram;
 use super::throttle::Duty;
 use crate::safety::Cap;
 use crate::telemetry::{DeviceReadings, HostReadings};
@@ -40,6 +41,10 @@ pub struct Snapshot {
     pub pools: Vec<PoolSnapshot>,
     /// The machine.
     pub host: HostReadings,
+    /// Algorithm of the newest job, by its name in the registry.
+    pub algorithm: Option<&'static str>,
+    /// Times from a hit to the end of its check on the CPU.
+    pub check: Histogram,
 }
 
 /// One device with all its workers.
@@ -75,6 +80,8 @@ pub struct DeviceSnapshot {
     pub losses: u64,
     /// Of these, times that it hung.
     pub hung: u64,
+    /// Times from a job's arrival to its first hash here. Not counted: the first job, and the first after a pause.
+    pub new_work: Histogram,
 }
 
 /// What the miner does, in one word.

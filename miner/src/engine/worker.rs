@@ -198,6 +198,8 @@ impl Body {
         let mut device = self.source.open()?;
         self.report(Report::Ready { worker: self.worker });
         let mut exhausted = None;
+        // The job that was worked on until now; none after a pause, which is no slowness.
+        let mut worked_on = None;
         loop {
             let (number, letter, interrupt) = self.mailbox.read();
             if self.retired.load(Ordering::Relaxed) {
@@ -207,6 +209,7 @@ impl Body {
                 Letter::Stop => return Ok(()),
                 _ if self.throttle.duty() == Duty::PAUSE => {
                     self.pulse.beat(Doing::Idle);
+                    worked_on = None;
                     self.mailbox.wait(number, PAUSED);
                 }
                 Letter::Mine(assignment) if exhausted != Some(number) => {
@@ -215,6 +218,10 @@ impl Body {
                         Ok(()) => {}
                         Err(DeviceError::Interrupted) => continue,
                         Err(error) => return Err(error),
+                    }
+                    let job = &assignment.job;
+                    if worked_on.replace(job.key).is_some_and(|before| before != job.key) {
+                        self.meter.begins_job(job.received.elapsed());
                     }
                     let is_exhausted =
                         self.work_on(&mut *device, &assignment, (number, &interrupt), flood)?;
