@@ -1,56 +1,52 @@
 //! What has happened, for everybody who asks later: the last events, and what can be counted from them. Written on a
 //! thread behind the engine, so that nothing here can delay a share.
 
+mod causes;
 mod events;
+mod recorder;
+#[cfg(test)]
+mod samples;
+mod shares;
+mod statistics;
 
-use std::io;
-use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
 
+pub use causes::{Causes, MAX_JOBS, MAX_UNDECIDED, Stale, StaleCause};
 pub use events::{Event, Events, MAX_EVENTS};
-
-use crate::engine::{Happening, Snapshot};
-use crate::ui::Screen;
+pub use recorder::{Recorder, Translate};
+pub use shares::{MAX_SHARES, RecentShare};
+pub use statistics::{
+    Effective, Expected, MAX_REJECT_TEXTS, MAX_WORDS, OTHER_WORDS, RejectText, ShareKey, Statistics,
+};
 
 /// All records of one miner.
 #[derive(Debug, Default)]
 pub struct Records {
     /// The last events.
     pub events: Events,
+    statistics: Mutex<Statistics>,
+    shares: Mutex<shares::RecentShares>,
 }
 
-/// Takes what happens into [`Records`].
-pub struct Recorder {
-    records: Arc<Records>,
-    translate: Translate,
-}
-
-/// What interfaces are told of a happening: the kind and the fields of an event.
-pub type Translate = Box<dyn FnMut(&Happening) -> Option<(&'static str, serde_json::Value)>>;
-
-impl Recorder {
-    /// Writes to `records`.
-    pub fn new(records: Arc<Records>, translate: Translate) -> Self {
-        Self { records, translate }
-    }
-}
-
-impl Screen for Recorder {
-    fn happening(&mut self, happening: &Happening) -> io::Result<()> {
-        if let Some((kind, fields)) = (self.translate)(happening) {
-            self.records.events.add(kind, &fields);
-        }
-        Ok(())
+impl Records {
+    /// With what the last saved benchmark makes expect.
+    pub fn new(expected: Option<Expected>) -> Self {
+        let records = Self::default();
+        records.change(|statistics| statistics.expected = expected);
+        records
     }
 
-    fn second(&mut self, _snapshot: &Snapshot) -> io::Result<()> {
-        Ok(())
+    /// Everything that is counted, as of now.
+    pub fn statistics(&self) -> Statistics {
+        self.statistics.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn rates(&mut self, _: &Snapshot) -> io::Result<()> {
-        Ok(())
+    /// The last shares after the entry `since_id`, oldest first; [`MAX_SHARES`] at most.
+    pub fn recent_shares(&self, since_id: u64) -> Vec<RecentShare> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner).after(since_id)
     }
 
-    fn summary(&mut self, _: &Snapshot) -> io::Result<()> {
-        Ok(())
+    fn change(&self, change: impl FnOnce(&mut Statistics)) {
+        change(&mut self.statistics.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

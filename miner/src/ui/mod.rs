@@ -65,6 +65,11 @@ pub trait Screen {
         Ok(())
     }
 
+    /// So many happenings were left out, since this screen could not keep up.
+    fn missed(&mut self, happenings: u64) {
+        let _ = happenings;
+    }
+
     /// The regular report.
     ///
     /// # Errors

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use super::Screen;
 use crate::engine::{Happening, Snapshot};
 
-/// What may wait to be shown; more is dropped.
+/// What may wait to be shown; more is dropped, and the screens are told how much.
 const MAX_WAITING: usize = 1024;
 
 enum Message {
+    Missed(u64),
     Happening(Happening),
     Second(Arc<Snapshot>),
     Rates(Box<Snapshot>),
@@ -23,7 +24,8 @@ enum Message {
 pub struct Viewer {
     messages: SyncSender<Message>,
     thread: JoinHandle<()>,
-    dropped: u64,
+    /// Happenings that were dropped and not told of yet.
+    missed: u64,
 }
 
 impl Viewer {
@@ -35,12 +37,17 @@ impl Viewer {
         let (messages, waiting) = sync_channel(MAX_WAITING);
         let thread =
             std::thread::Builder::new().name("screen".into()).spawn(move || show(screens(), &waiting))?;
-        Ok(Self { messages, thread, dropped: 0 })
+        Ok(Self { messages, thread, missed: 0 })
     }
 
     /// Something happened.
     pub fn happening(&mut self, happening: Happening) {
-        self.send(Message::Happening(happening));
+        if self.missed > 0 && self.messages.try_send(Message::Missed(self.missed)).is_ok() {
+            self.missed = 0;
+        }
+        if self.messages.try_send(Message::Happening(happening)).is_err() {
+            self.missed += 1;
+        }
     }
 
     /// The state, once a second.
@@ -64,9 +71,8 @@ impl Viewer {
     }
 
     fn send(&mut self, message: Message) {
-        if self.messages.try_send(message).is_err() {
-            self.dropped += 1;
-        }
+        // The next one says more.
+        let _full = self.messages.try_send(message);
     }
 }
 
@@ -75,6 +81,10 @@ fn show(mut screens: Vec<Box<dyn Screen>>, waiting: &Receiver<Message>) {
         // A screen that nobody can see any more is dropped; mining and the other screens go on.
         screens.retain_mut(|screen| {
             let shown = match &message {
+                Message::Missed(happenings) => {
+                    screen.missed(*happenings);
+                    Ok(())
+                }
                 Message::Happening(happening) => screen.happening(happening),
                 Message::Second(snapshot) => screen.second(snapshot),
                 Message::Rates(snapshot) => screen.rates(snapshot),
