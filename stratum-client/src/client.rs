@@ -29,7 +29,7 @@ use crate::endpoint::{Host, PoolConfig, PoolConfigError, PoolUrl, Protocol};
 use crate::http::{self, HttpClient};
 use crate::job::Share;
 use crate::ledger::{Ledger, NotSent};
-use crate::supervisor::{ConnId, Event, Output, PoolEvent, Supervisor};
+use crate::supervisor::{ConnId, Event, NoSwitch, Output, PoolEvent, Supervisor, Switch};
 
 use link::{Report, ReportKind};
 use sleep::SleepWatch;
@@ -255,6 +255,30 @@ impl Client {
         let now = self.now(Instant::now());
         self.supervisor.handle_stop(now);
         self.carry_out();
+    }
+
+    /// Mines for this one of the pools from now on, as [`Supervisor::prefer`] says. Must be called within the
+    /// runtime.
+    ///
+    /// # Errors
+    /// [`NoSwitch`]; then nothing has changed.
+    pub fn prefer(&mut self, pool: usize) -> Result<Switch, NoSwitch> {
+        let now = self.now(Instant::now());
+        let outcome = self.supervisor.prefer(now, pool);
+        self.carry_out();
+        outcome
+    }
+
+    /// The first pool is the one to return to again. Must be called within the runtime.
+    pub fn prefer_first(&mut self) {
+        let now = self.now(Instant::now());
+        self.supervisor.prefer_first(now);
+        self.carry_out();
+    }
+
+    /// Index of the pool that is returned to.
+    pub fn preferred_pool(&self) -> usize {
+        self.supervisor.preferred_pool()
     }
 
     /// All shares so far.

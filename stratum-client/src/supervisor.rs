@@ -1,8 +1,11 @@
 //! All pools, the connections with them, and the ledger: the whole client without sockets and clock.
 //!
-//! One connection is *active*: its newest job is what is mined. While a fall-back pool is active the primary is
-//! probed with whole handshakes, and taken back once it has had a job for half a minute. When the active one ends
+//! One connection is *active*: its newest job is what is mined. While a fall-back pool is active the primary (the
+//! first pool, or the one that a person chose) is probed with whole handshakes, and taken back once it has had a job
+//! for half a minute. When the active one ends
 //! its jobs end with it: nobody would credit them.
+
+mod prefer;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,6 +18,9 @@ use crate::ledger::{Ledger, NotSent, Settled, Verdict};
 use crate::pool::{Endpoint, Pool, Redirected, USEFUL_AFTER};
 use crate::rng::Rng;
 use crate::session::{self, Held, Session, row};
+
+use prefer::Preference;
+pub use prefer::{NoSwitch, Switch};
 
 /// Failures of a pool, or time without a job, after which the next pool is tried as well.
 const SWITCH_AFTER_FAILURES: u32 = 3;
@@ -141,6 +147,7 @@ pub struct Supervisor {
     pools: Vec<Pool>,
     conns: Vec<Conn>,
     active: Option<ConnId>,
+    preference: Preference,
     /// Pool that is tried while nothing is active.
     current: usize,
     /// Since when that pool is the one to try, without success, and how often that failed.
@@ -177,6 +184,7 @@ impl Supervisor {
             pools: endpoints.into_iter().map(|endpoint| Pool::new(endpoint, now)).collect(),
             conns: Vec::new(),
             active: None,
+            preference: Preference::default(),
             current: 0,
             trying_since: now,
             failed_tries: 0,
@@ -335,9 +343,9 @@ impl Supervisor {
             .iter()
             .filter(|conn| !conn.useful)
             .filter_map(|conn| Some(conn.first_job? + USEFUL_AFTER));
-        let better =
-            self.conns.iter().filter(|conn| Some(conn.pool) < self.active_pool() && conn.draining.is_none());
-        let stable = better.filter_map(|conn| Some(conn.first_job? + STABLE_AFTER));
+        let active = self.active_pool();
+        let better = self.conns.iter().filter(|conn| self.is_better(conn, active) && conn.draining.is_none());
+        let stable = better.filter_map(|conn| Some(conn.first_job? + self.preference.stable_after()));
         let tries = self.next_attempt();
         sessions.chain(draining).chain(useful).chain(stable).chain(tries).chain(self.stopping).min()
     }
@@ -489,6 +497,7 @@ impl Supervisor {
         }
         let retry_in = health.next_try().map(|at| at.saturating_duration_since(now));
         self.pool_event(gone.pool, PoolEvent::Down { reason: reason.clone(), retry_in });
+        self.preference.settled(gone.pool);
         if self.active == Some(conn) {
             self.active = None;
             self.no_job();
@@ -518,7 +527,7 @@ impl Supervisor {
             self.promote(now);
         }
         match self.active_pool() {
-            Some(0) => self.drop_others(now),
+            Some(active) if active == self.preference.first() => self.drop_others(now),
             Some(active) => self.advance_on_fallback(now, active),
             None => self.advance_without(now),
         }
@@ -568,7 +577,7 @@ impl Supervisor {
     /// Makes the best connection with a job the active one.
     fn promote(&mut self, now: Instant) {
         let best = self.conns.iter().filter(|conn| conn.first_job.is_some() && conn.draining.is_none());
-        if let Some(id) = best.min_by_key(|conn| conn.pool).map(|conn| conn.id) {
+        if let Some(id) = best.min_by_key(|conn| self.preference.rank(conn.pool)).map(|conn| conn.id) {
             self.activate(now, id);
         }
     }
@@ -582,6 +591,7 @@ impl Supervisor {
         self.active = Some(conn);
         self.next_probe = now + PROBE_EVERY;
         let pool = self.conns[place].pool;
+        self.preference.settled(pool);
         let job = self.conns[place].session.as_ref().and_then(Session::job).map(Arc::clone);
         self.pool_event(pool, PoolEvent::Active);
         if let Some(job) = job {
@@ -600,31 +610,35 @@ impl Supervisor {
     }
 
     fn advance_on_fallback(&mut self, now: Instant, active: usize) {
-        let worse: Vec<ConnId> = self
-            .conns
-            .iter()
-            .filter(|conn| conn.pool > active && conn.draining.is_none())
-            .map(|conn| conn.id)
-            .collect();
+        let rank = |pool| self.preference.rank(pool);
+        let is_worse = |conn: &&Conn| rank(conn.pool) > rank(active) && conn.draining.is_none();
+        let worse: Vec<ConnId> = self.conns.iter().filter(is_worse).map(|conn| conn.id).collect();
         for conn in worse {
             self.close(now, conn, &CloseReason::Ours);
         }
         let stable = |conn: &&Conn| {
             let since = conn.first_job.map(|at| now.saturating_duration_since(at));
-            conn.pool < active && conn.draining.is_none() && since.is_some_and(|since| since >= STABLE_AFTER)
+            let is_stable = since.is_some_and(|since| since >= self.preference.stable_after());
+            self.is_better(conn, Some(active)) && conn.draining.is_none() && is_stable
         };
         if let Some(better) = self.conns.iter().find(stable).map(|conn| conn.id) {
             self.activate(now, better);
             self.end_drained(now);
             return;
         }
-        let may_try = self.pools[0].next_try().is_some_and(|at| at <= now);
-        if now >= self.next_probe && may_try && !self.has_conn(0) {
+        let first = self.preference.first();
+        let may_try = self.pools[first].next_try().is_some_and(|at| at <= now);
+        if now >= self.next_probe && may_try && !self.has_conn(first) {
             self.next_probe = now + PROBE_EVERY;
             if !self.bugs.has(Bug::NeverReturns) {
-                self.connect(0);
+                self.connect(first);
             }
         }
+    }
+
+    /// Whether a connection is with a pool that goes before the active one.
+    fn is_better(&self, conn: &Conn, active: Option<usize>) -> bool {
+        active.is_some_and(|active| self.preference.rank(conn.pool) < self.preference.rank(active))
     }
 
     fn advance_without(&mut self, now: Instant) {
@@ -637,7 +651,7 @@ impl Supervisor {
             return self.give_up(now, if refused { GaveUp::AllRefused } else { GaveUp::NoPool });
         }
         if self.wants_next(now) {
-            self.try_pool(now, (self.current + 1) % self.pools.len());
+            self.try_pool(now, self.preference.after(self.current, self.pools.len()));
         }
         let due = self.pools[self.current].next_try().is_some_and(|at| at <= now);
         if due && !self.has_conn(self.current) {
@@ -690,10 +704,11 @@ impl Supervisor {
         if self.stopping.is_some() {
             return None;
         }
+        let first = self.preference.first();
         match self.active_pool() {
-            Some(0) => None,
-            Some(_) if self.has_conn(0) => None,
-            Some(_) => self.pools[0].next_try().map(|at| at.max(self.next_probe)),
+            Some(active) if active == first => None,
+            Some(_) if self.has_conn(first) => None,
+            Some(_) => self.pools[first].next_try().map(|at| at.max(self.next_probe)),
             None => {
                 let own = self.pools[self.current].next_try().filter(|_| !self.has_conn(self.current));
                 let next = (self.pools.len() > 1).then(|| self.trying_since + SWITCH_AFTER);

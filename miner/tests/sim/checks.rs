@@ -94,7 +94,7 @@ impl Checks {
         self.failure.get_or_insert(what.into());
     }
 
-    fn demand(&mut self, holds: bool, what: impl FnOnce() -> String) {
+    pub(crate) fn demand(&mut self, holds: bool, what: impl FnOnce() -> String) {
         if !holds {
             self.fail(what());
         }
@@ -330,6 +330,7 @@ impl World {
     /// Something that people are told about a pool.
     pub(crate) fn pool_event(&mut self, pool: usize, what: &PoolEvent) {
         let mark = match what {
+            PoolEvent::Active if pool == self.client.preferred_pool() && pool > 0 => Mark::Switched,
             PoolEvent::Active if self.last_active.is_some_and(|last| pool > last) => Mark::FailedOver,
             PoolEvent::Active if pool == 0 && self.last_active.is_some_and(|last| last > 0) => Mark::Returned,
             PoolEvent::Waiting(_) => Mark::Waiting,

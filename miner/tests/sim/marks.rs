@@ -26,7 +26,7 @@ marks! {
     Network, Connect, Idle, LoginTimeout, NoJob, NothingToMine, SlowLine, LongLine, Flood, ShareTimeout, Protocol,
     PeerSpeaksTls, LoginRefused, Banned, AlgorithmRefused, SessionExpired, StaleShares, Redirected, Suspended,
     // Pools.
-    ReconnectRefused, ReconnectFollowed, ReconnectIgnored, FailedOver, Returned, BanRest, Waiting, GaveUp,
+    ReconnectRefused, ReconnectFollowed, ReconnectIgnored, FailedOver, Returned, Switched, SwitchRefused, BanRest, Waiting, GaveUp,
     Keepalive, UnknownReply, CutMidLine, Stopped,
     // Devices.
     WorkerHung, WorkerLost, SlowLoad, LateHit,

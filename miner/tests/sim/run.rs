@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rminer_stratum::bugs::{Bug, Bugs};
 use rminer_stratum::rng::Rng;
 
+use crate::dice::Dice;
 use crate::marks::{Mark, Marks};
 use crate::rates::{Rates, S, Us};
 use crate::world::{What, World};
@@ -54,7 +55,7 @@ pub(crate) fn run(seed: u64, mistake: Option<Mistake>, in_words: bool) -> Outcom
     if in_words {
         eprintln!("{:#?}", world.rates);
     }
-    let panicked = catch_unwind(AssertUnwindSafe(|| whole_run(&mut world))).err();
+    let panicked = catch_unwind(AssertUnwindSafe(|| whole_run(seed, &mut world))).err();
     let panicked = panicked.map(|panic| {
         let text = panic.downcast_ref::<&str>().map(ToString::to_string);
         format!("panic: {}", text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default())
@@ -72,11 +73,20 @@ pub(crate) fn run(seed: u64, mistake: Option<Mistake>, in_words: bool) -> Outcom
     }
 }
 
-fn whole_run(world: &mut World) {
+fn whole_run(seed: u64, world: &mut World) {
     world.after(FAULTS_END, What::FaultsEnd);
     if world.rates.sleep {
         let at = world.rng.below(FAULTS_END);
         world.after(at, What::Sleep);
+    }
+    // Numbers of their own, so that worlds without a switch stay what they were.
+    let mut hands = Rng::new(seed);
+    if hands.one_in(4) {
+        for _ in 0..hands.between(1, 6) {
+            // Now and then a pool that does not exist.
+            let pool = hands.below(world.pools.len() as u64 + u64::from(hands.one_in(8)));
+            world.after(hands.below(RUN), What::Switch(usize::try_from(pool).unwrap_or(0)));
+        }
     }
     world.run_until(FAULTS_END + RECOVERY);
     // A pool that has sent us away is left alone for longer than this run lasts; and a user who limits the retries

@@ -157,6 +157,36 @@ fn a_dead_primary_is_left_and_taken_back() {
     every_seed(fails_over_and_returns);
 }
 
+/// A person wants a fall-back mined, which dies later and comes back: it is mined again, and the first pool is only
+/// while it is gone.
+#[test]
+fn a_switch_by_hand_is_without_a_gap_and_lasts() {
+    every_seed(|seed, bugs| {
+        let mut rates = Rates::calm(2 + usize::try_from(seed % 2).unwrap_or(0));
+        rates.share_every = S / 2;
+        let mut world = world(seed, rates, bugs);
+        let other = world.pools.len() - 1;
+        let asked = world.rng.between(20 * S, 100 * S);
+        world.run_until(asked);
+        world.switch(other);
+        world.run_until(asked + 120 * S);
+        within("the switch", asked, world.first(asked, |story| story == Story::Job(other)), 5 * S)?;
+        demand(world.first(asked, |story| story == Story::NoJob).is_none(), || "a gap at the switch".into())?;
+        demand(world.conns.len() == 1, || format!("{} connections are left", world.conns.len()))?;
+        let dies = world.now;
+        world.take_down(other, seed % 3 == 0);
+        world.run_until(dies + 100 * S);
+        let noticed = within("notice", dies, world.first(dies, |story| story == Story::Down(other)), 40 * S)?;
+        let first = |story| matches!(story, Story::Accepted(pool) if pool != other);
+        within("a share elsewhere", noticed, world.first(noticed, first), 20 * S)?;
+        world.pools[other].up = true;
+        let back = world.now;
+        world.run_until(back + 120 * S);
+        within("the return", back, world.first(back, |story| story == Story::Job(other)), 90 * S)?;
+        world.ends_well()
+    });
+}
+
 #[test]
 fn a_dead_pool_is_left_in_peace() {
     let faults = [

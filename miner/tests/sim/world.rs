@@ -10,7 +10,7 @@ use rminer_stratum::dialect::CloseReason;
 use rminer_stratum::dialect::monero::{Monero, MoneroConfig};
 use rminer_stratum::pool::Endpoint;
 use rminer_stratum::rng::Rng;
-use rminer_stratum::supervisor::{ConnId, Event, Output, PoolEvent, Supervisor};
+use rminer_stratum::supervisor::{ConnId, Event, NoSwitch, Output, PoolEvent, Supervisor};
 use rminer_stratum::{NotSent, Share};
 
 use crate::checks::Checks;
@@ -50,6 +50,8 @@ pub(crate) enum What {
     Wake(u16, u64),
     Hit(Claim),
     Sleep,
+    /// A person wants this pool mined.
+    Switch(usize),
     FaultsEnd,
 }
 
@@ -295,6 +297,7 @@ impl World {
             }
             What::Hit(claim) => self.hit(&claim),
             What::Sleep => self.sleep(),
+            What::Switch(pool) => self.switch(pool),
             What::FaultsEnd => self.end_faults(),
             other => self.peers(other),
         }
@@ -363,6 +366,20 @@ impl World {
             conn.served = false;
         }
         self.tell(|client, now| client.handle_suspended(now));
+    }
+
+    /// A person wants another pool mined: what is mined for goes on until that one has a job.
+    pub(crate) fn switch(&mut self, pool: usize) {
+        let before = self.client.active_pool();
+        let mut outcome = Err(NoSwitch::Ending);
+        self.tell(|client, now| outcome = client.prefer(now, pool));
+        self.trace.note(self.now, [14, pool as u64, 0], || format!("switch to pool {pool}: {outcome:?}"));
+        match outcome {
+            Ok(_) => self.checks.demand(self.client.preferred_pool() == pool, || "a switch that is none".into()),
+            Err(_) => self.marks.hit(Mark::SwitchRefused),
+        }
+        let goes_on = before.is_none() || self.client.active_pool().is_some();
+        self.checks.demand(goes_on, || format!("a switch to pool {pool} leaves nothing to mine"));
     }
 
     /// What the miner's part wished for.

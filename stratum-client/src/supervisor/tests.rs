@@ -463,3 +463,109 @@ fn sleep_of_the_machine_is_no_fault_of_the_pool() {
     assert!(world.job.is_some());
     assert_eq!(world.connects.len(), 2);
 }
+
+#[test]
+fn a_switch_by_hand_waits_for_a_job_and_is_returned_to() {
+    let mut world = World::new(3, None);
+    world.run(5);
+    assert_eq!(world.client.prefer(world.now, 3), Err(NoSwitch::Unknown));
+    assert_eq!(world.client.prefer(world.now, 0), Err(NoSwitch::Already));
+    world.login[1] = "";
+    assert_eq!(world.client.prefer(world.now, 1), Ok(Switch::Tries(Duration::ZERO)));
+    world.run(2);
+    assert_eq!((world.mining_for(), world.live.len()), (Some(0), 2), "no job, no switch");
+    let (conn, _) = world.live[1];
+    world.client.handle_bytes(world.now, conn, LOGIN.as_bytes());
+    world.drain();
+    assert_eq!(world.mining_for(), Some(1), "one job is enough");
+    world.run(60);
+    assert_eq!((world.mining_for(), world.live.len()), (Some(1), 1));
+
+    // It dies: the others follow in their order, and it is come back to.
+    world.login[1] = LOGIN;
+    (world.up[0], world.up[1]) = (false, false);
+    world.kill(1);
+    world.run(60);
+    assert_eq!(world.mining_for(), Some(2), "{:?}", world.events);
+    world.up = vec![true; 3];
+    world.run(100);
+    assert_eq!(world.mining_for(), Some(1));
+
+    // Until the first is preferred again.
+    world.client.prefer_first(world.now);
+    world.run(25);
+    assert_eq!(world.mining_for(), Some(1), "no person waits");
+    world.run(60);
+    assert_eq!((world.mining_for(), world.client.preferred_pool()), (Some(0), 0));
+}
+
+#[test]
+fn answers_of_the_pool_that_was_left_still_count() {
+    let mut world = World::new(2, None);
+    world.run(5);
+    world.finds(1);
+    let (old, _) = world.live[0];
+    assert!(world.client.prefer(world.now, 1).is_ok());
+    world.run(3);
+    assert_eq!((world.mining_for(), world.live.len()), (Some(1), 2));
+    world.client.handle_bytes(world.now, old, b"{\"id\":2,\"result\":true}\n");
+    world.drain();
+    assert_eq!(world.settled.last().unwrap().verdict, Verdict::Accepted);
+    world.run(1);
+    assert_eq!(world.live.len(), 1);
+}
+
+#[test]
+fn a_switch_to_a_dead_pool_changes_nothing_until_it_lives() {
+    let mut world = World::new(2, None);
+    world.up[1] = false;
+    world.run(5);
+    assert!(world.client.prefer(world.now, 1).is_ok());
+    world.run(120);
+    assert_eq!(world.mining_for(), Some(0));
+    assert!(world.job.is_some() && !world.events.contains(&"NoJob".to_owned()));
+    let tries = world.connects.iter().filter(|pool| **pool == 1).count();
+    assert!((3..=8).contains(&tries), "{tries}");
+    world.up[1] = true;
+    world.run(31);
+    assert_eq!(world.mining_for(), Some(0), "a pool that failed must prove itself again");
+    world.run(60);
+    assert_eq!(world.mining_for(), Some(1));
+}
+
+#[test]
+fn a_fallback_may_be_told_to_stay_and_a_switch_be_taken_back() {
+    let mut world = World::new(2, None);
+    world.up[0] = false;
+    world.run(30);
+    assert_eq!(world.mining_for(), Some(1));
+    assert_eq!(world.client.prefer(world.now, 1), Ok(Switch::Stays));
+    assert_eq!(world.client.prefer(world.now, 1), Err(NoSwitch::Already));
+    world.up[0] = true;
+    world.run(300);
+    assert_eq!(world.mining_for(), Some(1));
+
+    // Asked for and taken back before it came to be.
+    world.login[0] = "";
+    assert!(world.client.prefer(world.now, 0).is_ok());
+    world.run(1);
+    assert!(world.client.prefer(world.now, 1).is_ok_and(|switch| switch == Switch::Stays));
+    world.run(60);
+    assert_eq!((world.mining_for(), world.live.len()), (Some(1), 1));
+}
+
+#[test]
+fn a_pool_that_refuses_for_good_or_a_client_that_ends_takes_no_switch() {
+    let mut world = World::new(2, None);
+    world.login[1] = "{\"id\":1,\"error\":{\"code\":-1,\"message\":\"Invalid payment address\"}}\n";
+    world.run(5);
+    assert!(world.client.prefer(world.now, 1).is_ok());
+    world.run(200);
+    assert_eq!(world.mining_for(), Some(0));
+    world.client.prefer_first(world.now);
+    assert_eq!(world.client.prefer(world.now, 1), Err(NoSwitch::GivenUp));
+    world.finds(1);
+    world.client.handle_stop(world.now);
+    world.drain();
+    assert_eq!(world.client.prefer(world.now, 0), Err(NoSwitch::Ending));
+}
