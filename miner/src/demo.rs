@@ -40,7 +40,7 @@ pub fn demo(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
         "Nothing is connected to, and nothing is earned. To mine: rminer --algo {} --pool HOST:PORT --user WALLET\n",
         settings.algorithm.name
     );
-    let exit = mine(&settings)?;
+    let exit = mine(&settings, None)?;
     let stats = pool.stats();
     pool.stop();
     if !settings.dry_run {

@@ -13,6 +13,7 @@ pub mod exit;
 pub mod mine;
 pub mod problem;
 pub mod records;
+pub mod reload;
 pub mod safety;
 mod signals;
 mod suggest;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,13 +17,13 @@ use rminer_stratum::text::{clean, clean_bytes};
 use rminer_stratum::tls::FilePins;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::api::{self, About, ApiState, Server};
 use crate::clock::{local_time, unix_seconds};
 use crate::config::{LogFormat, Settings, UiKind};
 use crate::devices::{self, Chosen, LeftOut, Notice, NoticeSink, Setup};
-use crate::engine::{Board, MAX_ORDERS, Patience, RunOptions, Surroundings, run};
+use crate::engine::{Board, Command, MAX_ORDERS, Order, Patience, Reload, RunOptions, Surroundings, run};
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::records::{Recorder, Records};
@@ -36,11 +36,12 @@ const MAX_NOTICES: usize = 256;
 /// How long the last words may take to be written.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 
-/// Mines as the settings say until it is stopped.
+/// Mines as the settings say until it is stopped. `reload` reads the configuration again: when somebody asks for it,
+/// and when a service is told that its configuration has changed (SIGHUP).
 ///
 /// # Errors
 /// What keeps the miner from starting, for people to read, with the exit code.
-pub fn mine(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
+pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Problem, Exit)> {
     let (notices, waiting) = mpsc::channel(MAX_NOTICES);
     let sink: NoticeSink = Arc::new(move |notice: Notice| {
         let _full = notices.try_send(notice);
@@ -85,6 +86,7 @@ pub fn mine(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
         Viewer::start(move || vec![Box::new(Recorder::new(records, crate::ui::events(family, pools)))])
             .map_err(failed)?
     };
+    let hangup = orders.clone();
     let state =
         ApiState { about: Arc::new(about(settings, &client)), board: Arc::clone(&board), records, orders };
     let server =
@@ -96,12 +98,22 @@ pub fn mine(settings: &Settings) -> Result<Exit, (Problem, Exit)> {
         telemetry: Telemetry::start(telemetry::sources(&watched), telemetry::PERIOD).map_err(failed)?,
         board,
         recorder: Some(recorder),
-        reload: None,
+        reload,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let sources = setup.sources.clone();
-    let (exit, snapshot) =
-        runtime.block_on(run(client, sources, around, options, stop_signal, &mut viewer)).map_err(failed)?;
+    // A terminal that is closed takes its programs along; a service without one is told of new settings by the same
+    // signal.
+    let reloads = around.reload.is_some() && !io::stdin().is_terminal();
+    let stop = move || async move { if reloads { interrupted().await } else { stop_signal().await } };
+    let (exit, snapshot) = runtime
+        .block_on(async {
+            if reloads {
+                tokio::spawn(reload_on_hangup(hangup));
+            }
+            run(client, sources, around, options, stop, &mut viewer).await
+        })
+        .map_err(failed)?;
     drop(server);
     viewer.finish(snapshot, LAST_WORDS);
     // Name look-ups may still hang in the runtime's own threads; they must not hold up the end.
@@ -300,19 +312,42 @@ fn shorten(user: &str) -> String {
     clean(&format!("{head}...{tail}"))
 }
 
-/// Ready when the user or the system asks the program to end.
-pub(crate) async fn stop_signal() {
+/// Orders the configuration to be read again at each SIGHUP.
+async fn reload_on_hangup(orders: mpsc::Sender<Order>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let asked = async |kind| match signal(kind) {
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
+    while hangups.recv().await.is_some() {
+        // What becomes of it is told as that of every order.
+        let order = Order { command: Command::Reload, answer: oneshot::channel().0 };
+        if orders.send(order).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Ready when the user or the system asks the program to end, or the terminal is gone.
+pub(crate) async fn stop_signal() {
+    tokio::select! {
+        () = interrupted() => {}
+        () = signalled(tokio::signal::unix::SignalKind::hangup()) => {}
+    }
+}
+
+/// Ready when the user or the system asks the program to end.
+async fn interrupted() {
+    use tokio::signal::unix::SignalKind;
+    tokio::select! {
+        () = signalled(SignalKind::interrupt()) => {}
+        () = signalled(SignalKind::terminate()) => {}
+    }
+}
+
+async fn signalled(kind: tokio::signal::unix::SignalKind) {
+    match tokio::signal::unix::signal(kind) {
         Ok(mut stream) => {
             stream.recv().await;
         }
         // Without a handler the signal ends the process by itself.
         Err(_) => std::future::pending().await,
-    };
-    tokio::select! {
-        () = asked(SignalKind::interrupt()) => {}
-        () = asked(SignalKind::terminate()) => {}
-        () = asked(SignalKind::hangup()) => {}
     }
 }

@@ -46,13 +46,21 @@ impl<'a> Context<'a> {
     /// # Errors
     /// [`Exit::Usage`].
     pub fn resolve(&self, need: Pools) -> Result<Resolution, Exit> {
+        self.read(need).map_err(|problems| self.fail(&problems))
+    }
+
+    /// The same without a word: all sources are read again, as they are now.
+    ///
+    /// # Errors
+    /// All problems.
+    pub fn read(&self, need: Pools) -> Result<Resolution, Vec<Problem>> {
         let (layers, mut problems) = self.layers();
         match config::resolve(&layers, need, self.globals) {
             Ok(resolution) if problems.is_empty() => return Ok(resolution),
             Ok(_) => {}
             Err(more) => problems.extend(config::without_follow_ups(&problems, more)),
         }
-        Err(self.fail(&problems))
+        Err(problems)
     }
 
     /// The settings on the command line alone.

@@ -12,14 +12,18 @@ mod table;
 use crate::cli::{Command, Context, PoolCommand};
 use crate::config::{Pools, Settings};
 use crate::demo::{demo, serve};
+use crate::engine::Reload;
 use crate::exit::Exit;
 use crate::mine::mine;
 use crate::problem::Problem;
+use crate::reload;
 
 /// Runs a command.
 pub(crate) fn run(command: Command, context: &Context<'_>) -> Exit {
     match command {
-        Command::Mine => mining(context, Pools::Needed, mine),
+        Command::Mine => {
+            mining(context, Pools::Needed, |settings| mine(settings, Some(reload(context, settings))))
+        }
         Command::Pool(PoolCommand::Test) => pool::run(context),
         Command::Demo { serve: None } => mining(context, Pools::Ignored, demo),
         Command::Demo { serve: Some(address) } => {
@@ -44,6 +48,15 @@ fn mining(
         Err(exit) => return exit,
     };
     ended(context, start(&settings))
+}
+
+/// Reads the configuration of a running miner again; the options of the command line stay.
+fn reload<'a>(context: &'a Context<'_>, settings: &Settings) -> Reload<'a> {
+    let mut running = settings.clone();
+    Box::new(move || match context.read(Pools::Needed) {
+        Ok(resolution) => Ok(reload::apply(&mut running, resolution.settings)),
+        Err(problems) => Err(reload::refused(&problems)),
+    })
 }
 
 /// How the program ends; says why if it could not start.

@@ -14,6 +14,7 @@ use super::crew::{Crew, CrewEvent, Patience};
 use super::hashrate::Windows;
 use super::histogram::Histogram;
 use super::mailbox::{Letter, Mailbox};
+use super::order::Obeyed;
 use super::scheduler::{Assignment, Scheduler};
 use super::snapshot::{DeviceSnapshot, DeviceState, PoolSnapshot, Snapshot, State};
 use super::throttle::Duty;
@@ -53,6 +54,8 @@ pub enum Happening {
     Device(Notice),
     /// What a device may do has changed.
     Cap(CapChange),
+    /// Someone asked for something.
+    Order(Obeyed),
     /// Something else that people should know.
     Warning(Problem),
     /// A hit was wrong, in words.
@@ -259,6 +262,16 @@ impl Core {
     /// A device said something.
     pub fn on_notice(&mut self, notice: Notice) {
         self.happenings.push(Happening::Device(notice));
+    }
+
+    /// Something was asked, or what was asked came to its end.
+    pub fn on_order(&mut self, obeyed: Option<Obeyed>) {
+        self.happenings.extend(obeyed.map(Happening::Order));
+    }
+
+    /// Something that people should know.
+    pub fn on_warning(&mut self, warning: Problem) {
+        self.happenings.push(Happening::Warning(warning));
     }
 
     /// Once a second: hash rates, lost and hung workers.

@@ -24,10 +24,23 @@ pub enum Command {
         /// To what; none takes the limit back.
         duty: Option<Duty>,
     },
-    /// Mine for another of the configured pools, by its index.
+    /// Mine for another of the configured pools, by its index, and return to it after failures.
     SwitchPool(usize),
     /// Read the configuration again.
     Reload,
+}
+
+impl Command {
+    /// Its name in messages.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Pause { .. } => "pause",
+            Self::Resume => "resume",
+            Self::Limit { .. } => "limit",
+            Self::SwitchPool(_) => "pool",
+            Self::Reload => "reload",
+        }
+    }
 }
 
 /// Why an order was not carried out.
@@ -40,4 +53,13 @@ pub struct Order {
     pub command: Command,
     /// Where the answer goes.
     pub answer: oneshot::Sender<Result<String, Refusal>>,
+}
+
+/// What became of an order, for everybody who watches.
+#[derive(Debug, Clone)]
+pub struct Obeyed {
+    /// [`Command::name`].
+    pub what: &'static str,
+    /// In words what holds now, or why nothing has changed.
+    pub outcome: Result<String, Refusal>,
 }

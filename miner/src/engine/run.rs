@@ -16,7 +16,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use super::board::Board;
 use super::core::{Core, Submit};
 use super::crew::Patience;
-use super::order::{Command, Order, Refusal};
+use super::obey::{Done, Orders, ending};
+use super::order::{Obeyed, Order};
 use super::snapshot::Snapshot;
 use crate::clock::week_time;
 use crate::devices::{DeviceSource, Notice};
@@ -50,7 +51,7 @@ pub struct RunOptions {
 pub const MAX_ORDERS: usize = 16;
 
 /// What the engine is joined with beside pools, devices and screens.
-pub struct Surroundings {
+pub struct Surroundings<'a> {
     /// What devices say while they get ready.
     pub notices: mpsc::Receiver<Notice>,
     /// What people ask while it runs.
@@ -64,13 +65,28 @@ pub struct Surroundings {
     /// Told everything that screens are told, for interfaces and records.
     pub recorder: Option<Viewer>,
     /// Reads the configuration again.
-    pub reload: Option<Reload>,
+    pub reload: Option<Reload<'a>>,
 }
 
-/// The limits of a configuration that was read again, and in words what of it needs a new start.
-pub type Reload = Box<dyn FnMut() -> Result<(SafetySettings, String), Problem>>;
+/// A configuration that was read again.
+#[derive(Debug)]
+pub struct Reloaded {
+    /// Limits, which hold at once.
+    pub safety: SafetySettings,
+    /// Time between reports, which holds at once.
+    pub stats_interval: Option<Duration>,
+    /// What of these is not what it was.
+    pub changed: Vec<&'static str>,
+    /// What else has changed, and is not applied.
+    pub needs_start: Vec<&'static str>,
+    /// What the user should read.
+    pub warnings: Vec<Problem>,
+}
 
-impl Surroundings {
+/// Reads the configuration again, or says in one problem all that is wrong with it.
+pub type Reload<'a> = Box<dyn FnMut() -> Result<Reloaded, Problem> + 'a>;
+
+impl Surroundings<'_> {
     /// With nothing but these notices.
     pub fn bare(notices: mpsc::Receiver<Notice>) -> Self {
         Self {
@@ -93,8 +109,8 @@ impl Surroundings {
 pub async fn run<S: Future<Output = ()>>(
     mut client: Client,
     sources: Vec<Arc<dyn DeviceSource>>,
-    mut around: Surroundings,
-    options: RunOptions,
+    mut around: Surroundings<'_>,
+    mut options: RunOptions,
     stop: impl Fn() -> S,
     viewer: &mut Viewer,
 ) -> io::Result<(Exit, Snapshot)> {
@@ -107,6 +123,7 @@ pub async fn run<S: Future<Output = ()>>(
     let mut next_report = options.stats_interval.map(|every| started + every);
     let time_over = options.time_limit.map(|limit| tokio::time::Instant::from_std(started + limit));
     let mut stopping = false;
+    let mut orders = Orders::default();
     let mut in_a_row = 0;
     let mut stop_asked = pin!(stop());
     let exit = loop {
@@ -132,6 +149,7 @@ pub async fn run<S: Future<Output = ()>>(
                 let readings = around.telemetry.latest(now);
                 let decision = around.governor.tick(now, week_time(), &readings);
                 core.decided(decision, readings);
+                core.on_order(orders.tick(now));
                 core.tick(now);
                 let snapshot = Arc::new(core.snapshot(now, client.ledger()));
                 around.board.publish(Arc::clone(&snapshot));
@@ -160,9 +178,20 @@ pub async fn run<S: Future<Output = ()>>(
                 core.on_pool(event);
             }
             Some(notice) = around.notices.recv() => core.on_notice(notice),
-            Some(Order { command, answer }) = around.orders.recv(), if !stopping => {
+            Some(Order { command, answer }) = around.orders.recv() => {
+                let (what, now) = (command.name(), Instant::now());
+                let Done { outcome, warnings, stats_interval } = match stopping {
+                    true => Err(ending()).into(),
+                    false => orders.obey(now, command, &mut around, &mut client),
+                };
+                if let Some(every) = stats_interval.filter(|every| *every != options.stats_interval) {
+                    options.stats_interval = every;
+                    next_report = every.map(|every| now + every);
+                }
+                core.on_order(Some(Obeyed { what, outcome: outcome.clone() }));
+                warnings.into_iter().for_each(|warning| core.on_warning(warning));
                 // Whoever asked may be gone; it holds all the same.
-                let _gone = answer.send(obey(command, &mut around));
+                let _gone = answer.send(outcome);
             }
             // The client had its turn and nothing to say.
             () = std::future::ready(()), if in_a_row >= MAX_IN_A_ROW => in_a_row = 0,
@@ -187,24 +216,6 @@ pub async fn run<S: Future<Output = ()>>(
     debug_assert!(client.ledger().balances());
     core.stop(WORKERS_END);
     Ok((exit, snapshot))
-}
-
-/// Carries an order out; what holds then, in words.
-fn obey(command: Command, around: &mut Surroundings) -> Result<String, Refusal> {
-    let now = Instant::now();
-    match command {
-        Command::Pause { length } => {
-            around.governor.pause(now, length);
-            Ok("paused".into())
-        }
-        Command::Resume => {
-            around.governor.resume();
-            Ok("resumed".into())
-        }
-        Command::Limit { .. } | Command::SwitchPool(_) | Command::Reload => {
-            Err(Problem::error("not-built", "this order is not known yet"))
-        }
-    }
 }
 
 impl Submit for Client {

@@ -13,7 +13,7 @@ use super::other_time::OtherTime;
 use super::{AT_ONCE, EXHAUSTED_EVERY, JOBS_EVERY, Screen};
 use crate::clock::unix_seconds;
 use crate::devices::{Notice, RandomxMemory};
-use crate::engine::{CrewEvent, Happening, Rates, Snapshot};
+use crate::engine::{CrewEvent, Happening, Obeyed, Rates, Snapshot};
 use crate::problem::Problem;
 use crate::safety::CapChange;
 
@@ -144,6 +144,7 @@ impl Screen for Json {
                 self.write("warning", fields)
             }
             Happening::Cap(change) => self.write("cap", cap_fields(change)),
+            Happening::Order(obeyed) => self.write("order", order_fields(obeyed)),
             Happening::Warning(problem) => self.problem(problem),
             Happening::Mismatch(text) => self.write("warning", json!({ "code": "check", "text": text })),
         }
@@ -168,12 +169,24 @@ fn cap_fields(change: &CapChange) -> Value {
     })
 }
 
+fn order_fields(Obeyed { what, outcome }: &Obeyed) -> Value {
+    match outcome {
+        Ok(text) => json!({ "order": what, "done": true, "text": text }),
+        Err(problem) => {
+            let mut fields = problem_fields(problem);
+            (fields["order"], fields["done"]) = ((*what).into(), false.into());
+            fields
+        }
+    }
+}
+
 /// Events for interfaces.
 pub(super) fn events(family: Family, pools: Vec<String>) -> crate::records::Translate {
     let json = Json::new(Box::new(io::sink()), family, pools);
     Box::new(move |happening| match happening {
         Happening::Share(settled, device) => Some(("share", json.share(settled, device))),
         Happening::Cap(change) => Some(("state", cap_fields(change))),
+        Happening::Order(obeyed) => Some(("state", order_fields(obeyed))),
         _ => None,
     })
 }

@@ -13,7 +13,7 @@ use super::units::{count, duration, hashrate, percent};
 use super::{AT_ONCE, EXHAUSTED_EVERY, JOBS_EVERY, Screen};
 use crate::clock::local_time;
 use crate::devices::{DatasetReady, DeviceError, Notice, RandomxMemory};
-use crate::engine::{CrewEvent, Happening, RareShares, Snapshot};
+use crate::engine::{CrewEvent, Happening, Obeyed, RareShares, Snapshot};
 use crate::problem::Problem;
 use crate::safety::CapChange;
 
@@ -271,6 +271,13 @@ impl Screen for Lines {
             Happening::Crew(event, device, worker) => self.crew(event, device, *worker),
             Happening::Device(notice) => self.notice(notice),
             Happening::Cap(change) => self.line("limit", &cap_change(change)),
+            Happening::Order(Obeyed { what, outcome: Ok(text) }) => {
+                self.line("order", &format!("{what}: {text}"))
+            }
+            Happening::Order(Obeyed { what, outcome: Err(problem) }) => {
+                self.line("order", &format!("{what}: not done"))?;
+                self.problem(problem)
+            }
             Happening::Warning(problem) => self.problem(problem),
             Happening::Mismatch(text) => self.problem(&Problem::warning("check", text.clone())),
             Happening::RareShares(rare) => self.problem(&rare_shares(self.family, rare)),

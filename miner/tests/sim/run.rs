@@ -84,7 +84,8 @@ fn whole_run(seed: u64, world: &mut World) {
     if hands.one_in(4) {
         for _ in 0..hands.between(1, 6) {
             // Now and then a pool that does not exist.
-            let pool = hands.below(world.pools.len() as u64 + u64::from(hands.one_in(8)));
+            let unknown = u64::from(hands.one_in(8));
+            let pool = hands.below(world.pools.len() as u64 + unknown);
             world.after(hands.below(RUN), What::Switch(usize::try_from(pool).unwrap_or(0)));
         }
     }

@@ -375,7 +375,9 @@ impl World {
         self.tell(|client, now| outcome = client.prefer(now, pool));
         self.trace.note(self.now, [14, pool as u64, 0], || format!("switch to pool {pool}: {outcome:?}"));
         match outcome {
-            Ok(_) => self.checks.demand(self.client.preferred_pool() == pool, || "a switch that is none".into()),
+            Ok(_) => {
+                self.checks.demand(self.client.preferred_pool() == pool, || "a switch that is none".into())
+            }
             Err(_) => self.marks.hit(Mark::SwitchRefused),
         }
         let goes_on = before.is_none() || self.client.active_pool().is_some();
