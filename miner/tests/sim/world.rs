@@ -376,7 +376,8 @@ impl World {
         self.trace.note(self.now, [14, pool as u64, 0], || format!("switch to pool {pool}: {outcome:?}"));
         match outcome {
             Ok(_) => {
-                self.checks.demand(self.client.preferred_pool() == pool, || "a switch that is none".into())
+                let is_preferred = self.client.preferred_pool() == pool;
+                self.checks.demand(is_preferred, || "a switch that is none".into());
             }
             Err(_) => self.marks.hit(Mark::SwitchRefused),
         }
