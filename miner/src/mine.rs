@@ -19,13 +19,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::api::{self, About, ApiState, Server};
+use crate::api::{self, About, Access, ApiState, Server};
 use crate::clock::{local_time, unix_seconds};
 use crate::config::{LogFormat, Settings, UiKind};
 use crate::devices::{self, Chosen, LeftOut, Notice, NoticeSink, Setup};
 use crate::engine::{Board, Command, MAX_ORDERS, Order, Patience, Reload, RunOptions, Surroundings, run};
 use crate::exit::Exit;
-use crate::problem::Problem;
+use crate::problem::{Problem, Severity};
 use crate::records::{Recorder, Records};
 use crate::safety::Governor;
 use crate::telemetry::{self, DeviceKind, Telemetry, Watched};
@@ -50,14 +50,14 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
     let client = Client::new(settings.pools.clone(), client_options(settings))
         .map_err(|error| (Problem::error("pool", error.to_string()), Exit::Usage))?;
     let names = client.pool_names();
-    banner(settings, &setup, &names);
+    let interface = if settings.dry_run { None } else { open_interface(settings, &sink)? };
+    banner(settings, &setup, &names, interface.as_ref().map(|(_, access)| access));
     if settings.dry_run {
         return Ok(Exit::Done);
     }
     if let Some(caution) = settings.algorithm.caution {
         sink(Notice::Warning(Problem::warning("cannot-pay", caution)));
     }
-    let listener = listen(settings, &sink)?;
     drop(sink);
     let failed = |error: io::Error| (Problem::error("system", error.to_string()), Exit::Failed);
     let log_file = open_log(settings)?;
@@ -89,8 +89,10 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
     let hangup = orders.clone();
     let state =
         ApiState { about: Arc::new(about(settings, &client)), board: Arc::clone(&board), records, orders };
-    let server =
-        listener.map(|listener| Server::start(listener, api::router(state))).transpose().map_err(failed)?;
+    let server = interface.map(|(listener, access)| {
+        Server::start(listener, api::router(state), access, api::Patience::default())
+    });
+    let server = server.transpose().map_err(failed)?;
     let around = Surroundings {
         notices: waiting,
         orders: waiting_orders,
@@ -124,21 +126,50 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
     }
 }
 
-/// The interface's address, taken before anything starts.
-fn listen(settings: &Settings, sink: &NoticeSink) -> Result<Option<TcpListener>, (Problem, Exit)> {
+/// The interface's address, taken before anything starts, and who may use it.
+fn open_interface(
+    settings: &Settings,
+    sink: &NoticeSink,
+) -> Result<Option<(TcpListener, Access)>, (Problem, Exit)> {
     let Some(address) = settings.api.bind else { return Ok(None) };
-    match api::bind(address) {
-        Ok(listener) => Ok(Some(listener)),
+    let help = "choose another address with --api-bind ADDRESS:PORT, or --api-bind off";
+    let bound = api::bind(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
+    let (bind, listener) = match bound {
+        Ok(bound) => bound,
         Err(error) => {
             let summary = format!("the interface cannot listen on {address}: {error}");
-            let help = "choose another address with --api-bind ADDRESS:PORT, or --api-bind off";
             if settings.api.is_wanted {
                 return Err((Problem::error("api-bind", summary).help(help), Exit::Usage));
             }
             sink(Notice::Warning(Problem::warning("api-bind", summary).help(help)));
-            Ok(None)
+            return Ok(None);
+        }
+    };
+    let mut access = Access {
+        bind,
+        token: None,
+        origins: settings.api.allow_origin.clone(),
+        hosts: settings.api.allow_host.clone(),
+    };
+    match api::open_token(&settings.api, settings.state_folder.as_deref()) {
+        Ok(token) => access.token = Some(token),
+        // Whoever named a token wants it to count.
+        Err(problem) if access.is_closed() || settings.api.token_file.is_some() => {
+            return Err((problem, Exit::Usage));
+        }
+        Err(problem) => {
+            let fact = "Status and metrics are there all the same; orders are refused.";
+            sink(Notice::Warning(Problem { severity: Severity::Warning, ..problem }.fact(fact)));
         }
     }
+    if access.is_closed() {
+        let summary = format!(
+            "the interface on {bind} is not encrypted: who sees the network's traffic sees the token"
+        );
+        let help = "in a network that you do not trust, bind to 127.0.0.1 and put a reverse proxy with TLS before it";
+        sink(Notice::Warning(Problem::warning("api-plain", summary).help(help)));
+    }
+    Ok(Some((listener, access)))
 }
 
 fn about(settings: &Settings, client: &Client) -> About {
@@ -239,7 +270,8 @@ fn without_password(line: &[u8]) -> String {
 }
 
 /// What will happen, before it happens. Shown in every mode: this program is never silent about what it does.
-fn banner(settings: &Settings, setup: &Setup, pools: &[String]) {
+fn banner(settings: &Settings, setup: &Setup, pools: &[String], interface: Option<&Access>) {
+    let token_file = interface.and_then(|access| access.token.as_ref()?.path());
     for warning in &settings.warnings {
         say_error!("{warning}");
     }
@@ -254,6 +286,8 @@ fn banner(settings: &Settings, setup: &Setup, pools: &[String]) {
             "payouts": payouts(settings),
             "devices": setup.chosen.iter().map(device_fields).collect::<Vec<_>>(),
             "left_out": setup.left_out.iter().map(left_out_fields).collect::<Vec<_>>(),
+            "api": interface.map(|access| access.bind.to_string()),
+            "api_token_file": token_file,
         });
         say!("{fields}");
         return;
@@ -271,6 +305,11 @@ fn banner(settings: &Settings, setup: &Setup, pools: &[String]) {
     }
     for payout in payouts(settings) {
         say!("  pays     {} by the script {}", payout.address, payout.script);
+    }
+    if let Some(access) = interface {
+        let needs = if access.is_closed() { "needs" } else { "orders need" };
+        let token = token_file.map(|path| format!("   {needs} the token in {}", path.display()));
+        say!("  watch    http://{}{}", access.bind, token.unwrap_or_default());
     }
     say!("  stop     Ctrl-C");
 }

@@ -65,6 +65,41 @@ fn refused<A: AsRef<str> + std::fmt::Debug>(args: &[A], texts: &[&str]) {
 }
 
 #[test]
+fn the_interface_of_a_pasted_line_is_one_address() {
+    for (line, bind) in [
+        ("--http-host 0.0.0.0 --http-port 80", "0.0.0.0:80"),
+        ("--http-port=8080 --http-enabled", "127.0.0.1:8080"),
+        ("--http-host :: --http-no-restricted", "[::]:4077"),
+        ("--http-host localhost --api-worker-id rig", "localhost:4077"),
+        ("--http-port 1 --api-bind 127.0.0.1:2", "127.0.0.1:2"),
+    ] {
+        let outcome = shown(&line.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(outcome.value("api.bind", None).as_deref(), Some(bind), "{line}: {}", outcome.stderr);
+    }
+    let outcome = shown(&["--http-access-token", "hunter2-hunter2-hunter2"]);
+    assert!(outcome.stderr.contains("warning[visible-secret]"), "{}", outcome.stderr);
+    assert!(!outcome.all().contains("hunter2"), "{}", outcome.all());
+    refused(&["--http-access-token", "short"], &["fewer than 16"]);
+}
+
+#[test]
+fn the_token_has_no_flag() {
+    let outcome = shown(&["--api-token", "hunter2-hunter2-hunter2"]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.stderr.contains("--api-token-file") && outcome.stderr.contains("RMINER_API_TOKEN"));
+    assert!(!outcome.all().contains("hunter2"), "{}", outcome.all());
+}
+
+#[test]
+fn lists_of_the_interface_grow_with_each_flag() {
+    let origins = ["--api-allow-origin", "https://a.example", "--api-allow-origin", "https://b.example"];
+    let outcome = shown(&origins);
+    let value = outcome.value("api.allow_origin", None);
+    assert_eq!(value.as_deref(), Some("https://a.example,https://b.example"));
+    refused(&["--api-allow-origin", "*"], &["every page"]);
+}
+
+#[test]
 fn a_pasted_xmrig_line_is_understood() {
     let line = format!(
         "-a rx/0 -o pool.example:3333 -u {WALLET} -p x -k --tls --donate-level 0 -t 2 --rig-id rig --randomx-wrmsr=-1 \
@@ -85,6 +120,7 @@ fn a_pasted_xmrig_line_is_understood() {
         ("cpu.huge_pages", None, "1g"),
         ("stats_interval", None, "30"),
         ("retries", None, "5"),
+        ("api.bind", None, "127.0.0.1:8080"),
     ] {
         assert_eq!(outcome.value(key, pool).as_deref(), Some(value), "{key}");
     }
@@ -92,7 +128,6 @@ fn a_pasted_xmrig_line_is_understood() {
     for flag in [
         "--donate-level",
         "--randomx-wrmsr",
-        "--http-port",
         "--cpu-priority",
         "--retry-pause",
         "--asm",
@@ -104,7 +139,7 @@ fn a_pasted_xmrig_line_is_understood() {
             "{flag}: {ignored:?}"
         );
     }
-    assert_eq!(ignored.len(), 7, "{ignored:?}");
+    assert_eq!(ignored.len(), 6, "{ignored:?}");
 }
 
 #[test]

@@ -1,27 +1,45 @@
 //! The HTTP interface of a running miner: its state for people and programs, and a few orders. A thread of its own with
 //! a runtime of its own; it sees snapshots and records and nothing of the engine.
 
+mod answer;
+mod error;
+mod guard;
+mod patient;
 mod server;
+mod token;
 mod v1;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
+use secrecy::SecretString;
 use tokio::sync::mpsc;
 
 use crate::engine::{Board, Order};
 use crate::records::Records;
 
-pub use server::{Server, bind};
+pub use error::ApiError;
+pub use guard::{Access, Peer};
+pub use server::{MAX_CONNECTIONS, Patience, Server, bind};
+pub use token::{Token, check_token, open as open_token};
 
 /// Where it listens and who may ask.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct ApiSettings {
     /// Address; `None` turns the interface off.
     pub bind: Option<SocketAddr>,
     /// Whether the user named the address: then it must be had.
     pub is_wanted: bool,
+    /// File with the token; `None` for the one in the state folder.
+    pub token_file: Option<PathBuf>,
+    /// The token itself, from the environment.
+    pub token: Option<SecretString>,
+    /// Origins whose pages may ask.
+    pub allow_origin: Vec<String>,
+    /// Names that this machine may be asked by, beside those of loopback.
+    pub allow_host: Vec<String>,
 }
 
 /// What does not change while the miner runs.

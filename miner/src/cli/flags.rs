@@ -4,7 +4,7 @@ use clap::ArgMatches;
 use rminer_algos::registry;
 
 use super::foreign;
-use crate::config::keys::{KEYS, Key, Setting};
+use crate::config::keys::{Form, KEYS, Key, Setting};
 use crate::config::{Given, Layer, Origin, Values};
 use crate::problem::Problem;
 
@@ -46,6 +46,10 @@ pub(super) fn read(matches: &ArgMatches) -> Result<Flags, Vec<Problem>> {
 }
 
 fn typed(matches: &ArgMatches, key: &'static Key) -> Vec<Typed> {
+    // Another miner's flag may have the name of a key that is none of ours.
+    if key.no_flag.is_some() {
+        return Vec::new();
+    }
     // Commands have some of the groups only.
     let Ok(Some(values)) = matches.try_get_many::<String>(key.flag) else { return Vec::new() };
     let places = matches.indices_of(key.flag).into_iter().flatten();
@@ -81,6 +85,12 @@ fn put(layer: &mut Layer, option: Typed) -> Result<(), Problem> {
         Some(pool) if Key::of(setting).per_pool => pool,
         _ => &mut layer.values,
     };
+    if Key::of(setting).form == Form::List
+        && let Some(earlier) = values.get_mut(&setting)
+    {
+        earlier.text = format!("{},{}", earlier.text, given.text);
+        return Ok(());
+    }
     let earlier = values.insert(setting, given.clone());
     match earlier {
         Some(earlier)

@@ -35,6 +35,10 @@ enum Means {
     Is(Setting, &'static str),
     /// One of our settings, its value made of this flag's.
     Becomes(Setting, fn(&str) -> String),
+    /// One of our settings, which should not stand on a command line.
+    Visible(Setting),
+    /// A part of the interface's address.
+    Address,
 }
 
 const fn flag(flag: &'static str, takes: Takes, means: Means) -> Foreign {
@@ -45,11 +49,14 @@ const fn short(short: char, flag: &'static str, takes: Takes, means: Means) -> F
     Foreign { flag, short: Some(short), takes, means }
 }
 
-use Means::{Becomes, Is, Later, Nothing, Refused};
+use Means::{Address, Becomes, Is, Later, Nothing, Refused, Visible};
 use Takes::{Nothing as Bare, Perhaps, Value};
 
 const NO_FEE: Means = Nothing("rminer takes no fee");
-const NO_API: Means = Later("an HTTP interface");
+const NO_TOKEN: &str =
+    "others can read a command line: write the token to a file for --api-token-file, or set RMINER_API_TOKEN";
+const HTTP_HOST: &str = "http-host";
+const HTTP_PORT: &str = "http-port";
 const NO_GPU: Means = Nothing("GPUs are used through Vulkan, Metal or DX12; `--devices` chooses among them");
 const NO_PAUSE: Means = Later("pausing by itself");
 const NO_BENCH_HERE: Means = Refused("use `rminer bench`");
@@ -119,13 +126,19 @@ const FOREIGN: &[Foreign] = &[
     flag("no-title", Bare, Nothing("the title of the window is left alone")),
     flag("health-print-time", Value, Later("sensor readings")),
     flag("no-dmi", Bare, Nothing("memory modules are not looked at")),
-    flag("http-enabled", Bare, NO_API),
-    flag("http-host", Value, NO_API),
-    flag("http-port", Value, NO_API),
-    flag("http-access-token", Value, NO_API),
-    flag("http-no-restricted", Bare, NO_API),
-    flag("api-id", Value, NO_API),
-    flag("api-worker-id", Value, NO_API),
+    flag("http-enabled", Bare, Nothing("")),
+    // These two make one address, see `address`.
+    flag(HTTP_HOST, Value, Address),
+    flag(HTTP_PORT, Value, Address),
+    flag("http-access-token", Value, Visible(Setting::ApiToken)),
+    flag("api-token", Value, Refused(NO_TOKEN)),
+    flag(
+        "http-no-restricted",
+        Bare,
+        Nothing("orders always need the token, and none changes pools or wallets"),
+    ),
+    flag("api-id", Value, Nothing("the interface shows the name that --worker gives")),
+    flag("api-worker-id", Value, Nothing("the interface shows the name that --worker gives")),
     flag("pause-on-battery", Bare, NO_PAUSE),
     flag("pause-on-active", Perhaps, NO_PAUSE),
     // Running.
@@ -197,6 +210,19 @@ pub(super) fn read(matches: &ArgMatches) -> Read {
             Means::Is(setting, value) => {
                 read.settings.extend(places.map(|place| (*setting, *flag, (*value).to_owned(), place)));
             }
+            Means::Visible(setting) => {
+                read.notes.push(
+                    Problem::warning(
+                        "visible-secret",
+                        format!("others can read --{flag} in the list of processes"),
+                    )
+                    .help("write the token to a file for --api-token-file, or set RMINER_API_TOKEN"),
+                );
+                read.settings.extend(
+                    values.cloned().zip(places).map(|(value, place)| (*setting, *flag, value, place)),
+                );
+            }
+            Means::Address => {}
             Means::Becomes(setting, translate) => {
                 let translated = values.zip(places);
                 read.settings
@@ -204,7 +230,25 @@ pub(super) fn read(matches: &ArgMatches) -> Read {
             }
         }
     }
+    read.settings.extend(address(matches));
     read
+}
+
+/// xmrig's host and port of its interface as one address; what is left out is as here without them.
+fn address(matches: &ArgMatches) -> Option<(Setting, &'static str, String, usize)> {
+    let last = |flag: &'static str| {
+        let values = matches.try_get_many::<String>(flag).ok().flatten()?;
+        values
+            .zip(matches.indices_of(flag)?)
+            .last()
+            .map(|(value, place)| (flag, value.trim().to_owned(), place))
+    };
+    let (host, port) = (last(HTTP_HOST), last(HTTP_PORT));
+    let (flag, _, place) = port.as_ref().or(host.as_ref())?.clone();
+    let host = host.map_or_else(|| "127.0.0.1".to_owned(), |(_, host, _)| host);
+    let port = port.map_or_else(|| "4077".to_owned(), |(_, port, _)| port);
+    let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host };
+    Some((Setting::ApiBind, flag, format!("{host}:{port}"), place))
 }
 
 /// xmrig's share of threads in percent, as tenths.

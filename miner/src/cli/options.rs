@@ -9,7 +9,7 @@ use crate::config::keys::{Form, Group, KEYS, Key};
 /// Arguments for the settings of these groups. Values are taken as text: what they mean is decided where all
 /// sources meet, so that a wrong value has one message wherever it stood.
 pub(super) fn args(groups: &[Group]) -> impl Iterator<Item = Arg> {
-    KEYS.iter().filter(|key| groups.contains(&key.group)).map(arg)
+    KEYS.iter().filter(|key| groups.contains(&key.group) && key.no_flag.is_none()).map(arg)
 }
 
 fn arg(key: &'static Key) -> Arg {

@@ -230,6 +230,7 @@ fn as_text(key: &Key, value: &DeValue<'_>) -> Result<String, &'static str> {
         Form::Switch => "true or false",
         Form::Number => "a whole number or a string",
         Form::NumberOrList => "a whole number, a string or a list of whole numbers",
+        Form::List => "a string or a list of strings",
     };
     match (key.form, value) {
         (Form::Switch, DeValue::Boolean(on)) => Ok(if *on { "on" } else { "off" }.into()),
@@ -245,6 +246,14 @@ fn as_text(key: &Key, value: &DeValue<'_>) -> Result<String, &'static str> {
             let numbers = list.iter().map(number).collect::<Option<Vec<_>>>().ok_or(wanted)?;
             // A comma even behind a single number says that this is a list.
             Ok(numbers.iter().map(|number| format!("{number},")).collect())
+        }
+        (Form::List, DeValue::Array(list)) => {
+            let text = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
+                DeValue::String(text) => Some(text.to_string()),
+                _ => None,
+            };
+            let texts = list.iter().map(text).collect::<Option<Vec<_>>>().ok_or(wanted)?;
+            Ok(texts.join(","))
         }
         _ => Err(wanted),
     }

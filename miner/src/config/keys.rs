@@ -43,6 +43,10 @@ pub enum Setting {
     LogFile,
     LogFormat,
     ApiBind,
+    ApiTokenFile,
+    ApiToken,
+    ApiAllowOrigin,
+    ApiAllowHost,
     DryRun,
     TimeLimit,
     Retries,
@@ -92,6 +96,8 @@ pub enum Form {
     Number,
     /// A whole number, a word, or a list of whole numbers.
     NumberOrList,
+    /// A string, or a list of strings; on the command line the flag may be repeated.
+    List,
 }
 
 /// One row of [`KEYS`].
@@ -123,6 +129,8 @@ pub struct Key {
     pub secret: bool,
     /// Whether help leaves it out.
     pub hidden: bool,
+    /// Why the command line does not take it, where it does not.
+    pub no_flag: Option<&'static str>,
     /// What happens without it, as text; empty when it goes without saying.
     pub default: &'static str,
     /// One line of help.
@@ -163,6 +171,7 @@ impl Key {
             env: true,
             secret: false,
             hidden: false,
+            no_flag: None,
             default: "",
             help,
             more: "",
@@ -213,6 +222,11 @@ impl Key {
 
     const fn no_env(mut self) -> Self {
         self.env = false;
+        self
+    }
+
+    const fn no_flag(mut self, why: &'static str) -> Self {
+        self.no_flag = Some(why);
         self
     }
 
@@ -498,7 +512,31 @@ pub const KEYS: &[Key] = &[
         .value("ADDRESS:PORT")
         .file("api.bind", Form::Text)
         .default("127.0.0.1:4077")
-        .more("Without a wish for another one, mining goes on without it when the address is taken."),
+        .more(
+            "Without a wish for another one, mining goes on without it when the address is taken. Where other \
+             machines can reach it, reading needs the token too.",
+        ),
+    Key::new(Setting::ApiTokenFile, Group::Watching, "api-token-file", "File whose first line is the interface's token")
+        .value("FILE")
+        .file("api.token_file", Form::Text)
+        .more(
+            "Without it, rminer makes a token of its own at the first start and keeps it as `api-token` in its \
+             state folder, readable by you alone. RMINER_API_TOKEN gives the token itself.",
+        ),
+    Key::new(Setting::ApiToken, Group::Watching, "api-token", "Token of the interface")
+        .secret()
+        .no_flag("others can read a command line: write the token to a file for --api-token-file, or set RMINER_API_TOKEN"),
+    Key::new(Setting::ApiAllowOrigin, Group::Watching, "api-allow-origin", "Web page that may use the interface, such as https://example.org")
+        .value("ORIGIN")
+        .file("api.allow_origin", Form::List)
+        .more("Repeat it for more. Requests from the pages of all other sites are refused."),
+    Key::new(Setting::ApiAllowHost, Group::Watching, "api-allow-host", "Name by which this machine may be asked, such as rig01.lan")
+        .value("NAME")
+        .file("api.allow_host", Form::List)
+        .more(
+            "Repeat it for more. Names of loopback and the address that was asked always count; other names are \
+             refused, since a hostile page could have made them up.",
+        ),
     Key::new(
         Setting::DryRun,
         Group::Running,

@@ -12,7 +12,7 @@ mod pools;
 mod raw;
 mod resolve;
 mod resolved;
-mod secrets;
+pub(crate) mod secrets;
 pub mod toml_text;
 mod values;
 

@@ -156,7 +156,7 @@ impl Source {
     }
 
     /// The line without what might be a password: everything behind the `=` of a line that speaks of one or has
-    /// an `@` in it. `None` for lines that cannot be shown at all: too long, or inside of a string that began
+    /// an `@` or `token` in it. `None` for lines that cannot be shown at all: too long, or inside of a string that began
     /// in an earlier line, which might be a password too.
     fn without_secrets(&self, number: usize, line: &str) -> Option<String> {
         let before = self.text.lines().take(number - 1);
@@ -165,7 +165,7 @@ impl Source {
         if quotes % 2 == 1 || line.chars().count() > MAX_EXCERPT_CHARS {
             return None;
         }
-        if !line.contains("pass") && !line.contains('@') {
+        if !line.contains("pass") && !line.contains("token") && !line.contains('@') {
             return Some(line.to_owned());
         }
         line.split_once('=').map(|(key, _)| format!("{key}= ***"))

@@ -97,6 +97,10 @@ pub fn resolve(layers: &Layers, need: Pools, globals: Globals) -> Result<Resolut
     let api = ApiSettings {
         is_wanted: resolver.is_given(Setting::ApiBind),
         bind: resolver.take(Setting::ApiBind, values::api_bind).unwrap_or(Some(API_BIND)),
+        token_file: resolver.take(Setting::ApiTokenFile, |text| Ok(text.into())),
+        token: resolver.take(Setting::ApiToken, values::api_token),
+        allow_origin: resolver.take(Setting::ApiAllowOrigin, values::origins).unwrap_or_default(),
+        allow_host: resolver.take(Setting::ApiAllowHost, values::host_names).unwrap_or_default(),
     };
     let time_limit = resolver.take(Setting::TimeLimit, values::time).flatten();
     let retries = resolver.take(Setting::Retries, values::retries).flatten();

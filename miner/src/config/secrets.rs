@@ -13,7 +13,7 @@ const MAX_SECRET_BYTES: usize = 4096;
 ///
 /// # Errors
 /// Why there is no password to be had from it, for people.
-pub(super) fn read_first_line(path: &Path) -> Result<(SecretString, bool), String> {
+pub(crate) fn read_first_line(path: &Path) -> Result<(SecretString, bool), String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let others = file.metadata().is_ok_and(|metadata| others_can_read(&metadata));
     let mut bytes = Vec::new();

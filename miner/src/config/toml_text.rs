@@ -25,6 +25,12 @@ pub fn literal(key: &Key, text: &str) -> String {
             let numbers: Vec<&str> = trimmed.split(',').map(str::trim).filter(|n| !n.is_empty()).collect();
             return format!("[{}]", numbers.join(", "));
         }
+        Form::List if trimmed.contains(',') => {
+            let items = trimmed.split(',').map(str::trim).filter(|item| !item.is_empty());
+            let items: Vec<String> =
+                items.map(|item| toml::Value::String(escape(item)).to_string()).collect();
+            return format!("[{}]", items.join(", "));
+        }
         _ => {}
     }
     toml::Value::String(escape(text)).to_string()
@@ -54,7 +60,7 @@ pub fn document(layer: &Layer, heading: &[String]) -> String {
             }
         }
     }
-    for section in ["cpu", "gpu", "log"] {
+    for section in ["cpu", "gpu", "log", "api"] {
         let _ = write!(text, "\n[{section}]");
         let prefix = format!("{section}.");
         for key in KEYS.iter().filter(|key| key.file.is_some_and(|path| path.starts_with(&prefix))) {

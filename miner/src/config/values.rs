@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rminer_algos::{Algorithm, MAX_VERSION_BITS, registry};
 use rminer_stratum::endpoint::RESERVED_VERSION_BITS;
+use secrecy::SecretString;
 
 use super::resolved::{DevicePattern, DeviceSelection};
 use crate::devices::affinity::parse_affinity;
@@ -100,10 +101,74 @@ pub(super) fn api_bind(text: &str) -> Result<Option<SocketAddr>, Fault> {
     if text.eq_ignore_ascii_case("off") {
         return Ok(None);
     }
-    match text.parse() {
+    let written = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => text.to_owned(),
+    };
+    match written.parse() {
         Ok(address) => Ok(Some(address)),
         Err(_) => fault("is not an address with a port", "write one such as 127.0.0.1:4077, or off"),
     }
+}
+
+/// The token of the interface.
+pub(super) fn api_token(text: &str) -> Result<SecretString, Fault> {
+    match crate::api::check_token(text.trim()) {
+        Ok(()) => Ok(SecretString::from(text.trim())),
+        Err(why) => fault(
+            format!("is no token: {why}"),
+            "`openssl rand -hex 32` prints one; without any, rminer makes its own and says where it is",
+        ),
+    }
+}
+
+/// Most entries of a list of origins or names.
+const MAX_LIST: usize = 32;
+
+/// Web origins, as browsers write them.
+pub(super) fn origins(text: &str) -> Result<Vec<String>, Fault> {
+    let help =
+        "write scheme, name and port as browsers do, such as https://example.org or http://rig.lan:8080";
+    list(text, |item| {
+        if item == "*" {
+            return fault("has `*`, and that would let every page that you visit read this miner", help);
+        }
+        let rest = item.strip_prefix("https://").or_else(|| item.strip_prefix("http://"));
+        let is_name = |rest: &str| {
+            let (name, port) = rest.rsplit_once(':').unwrap_or((rest, "1"));
+            host_name(name) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        };
+        match rest {
+            Some(rest) if is_name(rest) => Ok(item.to_owned()),
+            _ => fault(format!("has `{item}`, which is not the origin of a page"), help),
+        }
+    })
+}
+
+/// Names that this machine may be asked by.
+pub(super) fn host_names(text: &str) -> Result<Vec<String>, Fault> {
+    list(text, |item| match host_name(item) {
+        true => Ok(item.to_owned()),
+        false => fault(
+            format!("has `{item}`, which is not the name of a machine"),
+            "write names without scheme and port, such as rig01.lan",
+        ),
+    })
+}
+
+fn list(text: &str, item: impl Fn(&str) -> Result<String, Fault>) -> Result<Vec<String>, Fault> {
+    let items = text.split(',').map(|part| part.trim().to_ascii_lowercase()).filter(|part| !part.is_empty());
+    let items = items.map(|part| item(&part)).collect::<Result<Vec<_>, _>>()?;
+    if items.len() > MAX_LIST {
+        return fault(format!("has more than {MAX_LIST} entries"), "list those that are used");
+    }
+    Ok(items)
+}
+
+fn host_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 253
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
 }
 
 /// On or off.
@@ -363,6 +428,43 @@ mod tests {
         for wrong in ["", "0,1", "cpu0,", "cpu+1", "fpga", "cpu99999"] {
             assert!(devices(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_interface_is_reached_by_names_and_origins() {
+        assert_eq!(api_bind("localhost:80").unwrap(), Some("127.0.0.1:80".parse().unwrap()));
+        assert_eq!(api_bind("[::]:0").unwrap(), Some("[::]:0".parse().unwrap()));
+        assert_eq!(api_bind("OFF"), Ok(None));
+        assert!(api_bind("rig:80").is_err() && api_bind("127.0.0.1").is_err());
+        assert_eq!(
+            origins("https://A.example, http://b:8080,"),
+            Ok(vec!["https://a.example".into(), "http://b:8080".into()])
+        );
+        for wrong in [
+            "*",
+            "null",
+            "a.example",
+            "https://a/",
+            "https://",
+            "https://a:0",
+            "https://a:b",
+            "ftp://a",
+            "https://u@a",
+        ] {
+            assert!(origins(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(host_names("Rig.lan"), Ok(vec!["rig.lan".into()]));
+        assert!(host_names("http://rig").is_err() && host_names("rig:80").is_err());
+        assert!(
+            host_names(&"a,".repeat(MAX_LIST)).is_ok() && host_names(&"a,".repeat(MAX_LIST + 1)).is_err()
+        );
+    }
+
+    #[test]
+    fn short_tokens_are_refused() {
+        assert!(api_token(&"a".repeat(16)).is_ok());
+        assert!(api_token(&"a".repeat(15)).unwrap_err().why.contains("16"));
+        assert!(api_token("sixteen and more characters").is_err());
     }
 
     #[test]

@@ -148,12 +148,25 @@ impl Translation {
         if let Some(Value::Object(mut http)) = root.remove("http")
             && take_bool(&mut http, "enabled") == Some(true)
         {
-            self.losses.push("the HTTP interface, which this version does not have".into());
+            self.http(http);
         }
         if take_bool(&mut root, "background") == Some(true) {
             self.losses.push("background, since rminer does not hide; run it as a service".into());
         }
         self.drop_rest("", root);
+    }
+
+    fn http(&mut self, mut http: Map<String, Value>) {
+        let host = take_text(&mut http, "host").unwrap_or_else(|| "127.0.0.1".into());
+        if let Some(port @ 1..) = http.remove("port").and_then(|port| port.as_u64()) {
+            let host = if host.contains(':') { format!("[{host}]") } else { host };
+            self.set(Setting::ApiBind, format!("{host}:{port}"));
+        }
+        if take_text(&mut http, "access-token").is_some() {
+            self.losses.push(
+                "http.access-token; write it to a file that you alone can read, for api.token_file".into(),
+            );
+        }
     }
 
     fn cpu(&mut self, mut cpu: Map<String, Value>) {
