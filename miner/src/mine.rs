@@ -30,6 +30,7 @@ use crate::records::{Recorder, Records};
 use crate::safety::Governor;
 use crate::telemetry::{self, DeviceKind, Telemetry, Watched};
 use crate::ui::{Viewer, say, say_error, screen};
+use crate::wallet::shown_user;
 
 /// Notices of devices that may wait; what is beyond is dropped, since devices must not wait for screens.
 const MAX_NOTICES: usize = 256;
@@ -87,8 +88,12 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
             .map_err(failed)?
     };
     let hangup = orders.clone();
-    let state =
-        ApiState { about: Arc::new(about(settings, &client)), board: Arc::clone(&board), records, orders };
+    let state = ApiState {
+        about: Arc::new(about(settings, &client, interface.as_ref().map(|(_, access)| access))),
+        board: Arc::clone(&board),
+        records,
+        orders,
+    };
     let server = interface.map(|(listener, access)| {
         Server::start(listener, api::router(state), access, api::Patience::default())
     });
@@ -172,13 +177,16 @@ fn open_interface(
     Ok(Some((listener, access)))
 }
 
-fn about(settings: &Settings, client: &Client) -> About {
+fn about(settings: &Settings, client: &Client, access: Option<&Access>) -> About {
     let rig = settings.pools.first().and_then(|pool| pool.credentials.rig_id.clone());
     About {
         rig: rig.unwrap_or_else(devices::host_name),
         algorithm: settings.algorithm.name,
         pools: client.pool_names(),
         started_s: unix_seconds(),
+        users: settings.pools.iter().map(|pool| shown_user(&pool.credentials.user)).collect(),
+        config: settings.effective.clone(),
+        takes_orders: access.is_some_and(|access| access.token.is_some()),
     }
 }
 
@@ -282,7 +290,7 @@ fn banner(settings: &Settings, setup: &Setup, pools: &[String], interface: Optio
             "pid": std::process::id(),
             "algorithm": settings.algorithm.name,
             "pools": pools,
-            "users": settings.pools.iter().map(|pool| shorten(&pool.credentials.user)).collect::<Vec<_>>(),
+            "users": settings.pools.iter().map(|pool| shown_user(&pool.credentials.user)).collect::<Vec<_>>(),
             "payouts": payouts(settings),
             "devices": setup.chosen.iter().map(device_fields).collect::<Vec<_>>(),
             "left_out": setup.left_out.iter().map(left_out_fields).collect::<Vec<_>>(),
@@ -301,7 +309,7 @@ fn banner(settings: &Settings, setup: &Setup, pools: &[String], interface: Optio
     }
     for (number, (pool, name)) in settings.pools.iter().zip(pools).enumerate() {
         let role = if number == 0 { "" } else { "   fall-back" };
-        say!("  pool {:<3} {name}   {}{role}", number + 1, shorten(&pool.credentials.user));
+        say!("  pool {:<3} {name}   {}{role}", number + 1, shown_user(&pool.credentials.user));
     }
     for payout in payouts(settings) {
         say!("  pays     {} by the script {}", payout.address, payout.script);
@@ -338,17 +346,6 @@ fn payouts(settings: &Settings) -> Vec<Payouts> {
 struct Payouts {
     address: String,
     script: String,
-}
-
-/// Wallets are public, but not everybody needs to read them over a shoulder.
-fn shorten(user: &str) -> String {
-    let letters: Vec<char> = user.chars().collect();
-    if letters.len() <= 16 {
-        return clean(user);
-    }
-    let (head, tail): (String, String) =
-        (letters[..4].iter().collect(), letters[letters.len() - 4..].iter().collect());
-    clean(&format!("{head}...{tail}"))
 }
 
 /// Orders the configuration to be read again at each SIGHUP.

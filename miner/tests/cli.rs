@@ -125,14 +125,9 @@ fn a_pasted_xmrig_line_is_understood() {
         assert_eq!(outcome.value(key, pool).as_deref(), Some(value), "{key}");
     }
     let ignored: Vec<&str> = outcome.stderr.lines().filter(|line| line.contains("[flag-ignored]")).collect();
-    for flag in [
-        "--donate-level",
-        "--randomx-wrmsr",
-        "--cpu-priority",
-        "--retry-pause",
-        "--asm",
-        "--huge-pages-jit",
-    ] {
+    for flag in
+        ["--donate-level", "--randomx-wrmsr", "--cpu-priority", "--retry-pause", "--asm", "--huge-pages-jit"]
+    {
         assert_eq!(
             ignored.iter().filter(|line| line.contains(&format!(": {flag} "))).count(),
             1,

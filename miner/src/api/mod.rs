@@ -6,6 +6,7 @@ mod error;
 mod guard;
 mod patient;
 mod server;
+mod time;
 mod token;
 mod v1;
 
@@ -14,9 +15,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc;
 
+use crate::config::EffectiveSetting;
 use crate::engine::{Board, Order};
 use crate::records::Records;
 
@@ -42,6 +44,15 @@ pub struct ApiSettings {
     pub allow_host: Vec<String>,
 }
 
+impl PartialEq for ApiSettings {
+    fn eq(&self, other: &Self) -> bool {
+        let token = |settings: &Self| settings.token.as_ref().map(|token| token.expose_secret().to_owned());
+        (self.bind, self.is_wanted, &self.token_file) == (other.bind, other.is_wanted, &other.token_file)
+            && (&self.allow_origin, &self.allow_host) == (&other.allow_origin, &other.allow_host)
+            && token(self) == token(other)
+    }
+}
+
 /// What does not change while the miner runs.
 #[derive(Debug, Clone, Default)]
 pub struct About {
@@ -53,6 +64,12 @@ pub struct About {
     pub pools: Vec<String>,
     /// Seconds since 1970 at the start.
     pub started_s: f64,
+    /// As whom each pool is mined for, shortened.
+    pub users: Vec<String>,
+    /// The settings of this run, secrets replaced.
+    pub config: Vec<EffectiveSetting>,
+    /// Whether there is a token, without which no order is taken.
+    pub takes_orders: bool,
 }
 
 /// What answers are made from.

@@ -23,8 +23,8 @@ pub use file::read as read_text;
 pub use raw::{Given, Layer, Layers, Origin, Source, Values};
 pub use resolve::{Globals, Pools, Resolution, Shown, resolve};
 pub use resolved::{
-    CpuSettings, DevicePattern, DeviceSelection, GpuSettings, HugePages, LogFormat, LogSettings, MAX_POOLS,
-    RandomxMode, Settings, UiKind, When,
+    CpuSettings, DevicePattern, DeviceSelection, EffectiveSetting, GpuSettings, HugePages, LogFormat,
+    LogSettings, MAX_POOLS, RandomxMode, Settings, UiKind, When,
 };
 
 use keys::{KEYS, Setting};

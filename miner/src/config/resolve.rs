@@ -6,7 +6,8 @@ use super::keys::{Key, Setting};
 use super::pools;
 use super::raw::{Given, Layers, Origin};
 use super::resolved::{
-    CpuSettings, GpuSettings, HugePages, LogFormat, LogSettings, RandomxMode, Settings, UiKind, When,
+    CpuSettings, EffectiveSetting, GpuSettings, HugePages, LogFormat, LogSettings, RandomxMode, Settings,
+    UiKind, When,
 };
 use super::values::{self, Fault, Threads};
 use crate::api::ApiSettings;
@@ -108,6 +109,7 @@ pub fn resolve(layers: &Layers, need: Pools, globals: Globals) -> Result<Resolut
     if !resolver.problems.is_empty() {
         return Err(resolver.problems);
     }
+    let effective = effective(&resolver.shown, layers);
     let settings = Settings {
         algorithm,
         pools,
@@ -124,9 +126,22 @@ pub fn resolve(layers: &Layers, need: Pools, globals: Globals) -> Result<Resolut
         api,
         safety: SafetySettings::default(),
         state_folder: layers.state_folder.clone(),
+        effective,
         warnings: resolver.warnings,
     };
     Ok(Resolution { settings, shown: resolver.shown })
+}
+
+/// What was given, and the defaults of the rest.
+fn effective(shown: &[Shown], layers: &Layers) -> Vec<EffectiveSetting> {
+    let set = shown.iter().filter(|shown| !shown.text.is_empty() || shown.origin.is_some());
+    let row = |shown: &Shown| EffectiveSetting {
+        key: Key::of(shown.setting).file.unwrap_or(Key::of(shown.setting).flag),
+        pool: shown.pool.map(|pool| pool + 1),
+        value: shown.text.clone(),
+        origin: shown.origin.as_ref().map_or_else(|| "default".to_owned(), |origin| layers.place(origin)),
+    };
+    set.map(row).collect()
 }
 
 /// Collects problems while settings are taken.

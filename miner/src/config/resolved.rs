@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rminer_algos::Algorithm;
 use rminer_stratum::PoolConfig;
+use serde::Serialize;
 
 use crate::api::ApiSettings;
 use crate::problem::Problem;
@@ -49,8 +50,24 @@ pub struct Settings {
     /// Folder for what the program learns, such as certificates that are trusted on first use; it need not
     /// exist. `None` where the system has no place for it.
     pub state_folder: Option<PathBuf>,
+    /// The same for people: every setting as it was written, with its place, secrets replaced.
+    pub effective: Vec<EffectiveSetting>,
     /// What the user should read before anything starts, in order.
     pub warnings: Vec<Problem>,
+}
+
+/// A setting, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EffectiveSetting {
+    /// Its name in the file; its flag where a file may not set it.
+    pub key: &'static str,
+    /// The pool that it is of, from 1 as messages count; `None` for those that hold in general.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool: Option<usize>,
+    /// Its value as written or by default, secrets replaced.
+    pub value: String,
+    /// Where it was written, or `default`.
+    pub origin: String,
 }
 
 /// How to use the processor.

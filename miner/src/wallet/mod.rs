@@ -6,6 +6,7 @@ pub mod kaspa;
 pub mod monero;
 
 use rminer_stratum::address::Payout;
+use rminer_stratum::text::clean;
 
 /// What a text in the place of a wallet is, to one family of coins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,17 @@ fn split_suffix(text: &str, place: Option<usize>) -> (&str, Option<&str>) {
         Some(place) => (&text[..place], Some(&text[place..])),
         None => (text, None),
     }
+}
+
+/// A user for screens and interfaces: wallets are public, but not everybody needs to read them over a shoulder.
+pub fn shown_user(user: &str) -> String {
+    let letters: Vec<char> = user.chars().collect();
+    if letters.len() <= 16 {
+        return clean(user);
+    }
+    let (head, tail): (String, String) =
+        (letters[..4].iter().collect(), letters[letters.len() - 4..].iter().collect());
+    clean(&format!("{head}...{tail}"))
 }
 
 #[cfg(test)]

@@ -2,23 +2,11 @@
 
 use std::fmt::Write;
 
-use serde::Serialize;
-
 use crate::cli::Context;
 use crate::config::keys::Key;
 use crate::config::toml_text::literal;
 use crate::config::{Layers, Pools, Shown, resolve};
 use crate::exit::Exit;
-
-#[derive(Serialize)]
-struct Row<'a> {
-    key: &'a str,
-    /// Counted from 1, as messages do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pool: Option<usize>,
-    value: &'a str,
-    origin: String,
-}
 
 /// Prints what flags, environment and file come to.
 pub(super) fn run(origin: bool, context: &Context<'_>) -> Exit {
@@ -32,13 +20,7 @@ pub(super) fn run(origin: bool, context: &Context<'_>) -> Exit {
     let shown: Vec<&Shown> =
         resolution.shown.iter().filter(|shown| !shown.text.is_empty() || shown.origin.is_some()).collect();
     if context.globals().json {
-        let rows = shown.iter().map(|shown| Row {
-            key: Key::of(shown.setting).file.unwrap_or(Key::of(shown.setting).flag),
-            pool: shown.pool.map(|pool| pool + 1),
-            value: &shown.text,
-            origin: place(shown, &layers),
-        });
-        return context.print_json(&rows.collect::<Vec<_>>());
+        return context.print_json(&resolution.settings.effective);
     }
     context.print(&document(&shown, &layers, origin))
 }

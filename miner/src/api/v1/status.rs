@@ -1,0 +1,213 @@
+//! From the state of the engine and the records to answers.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rminer_algos::registry;
+use rminer_stratum::{Counts, Reject};
+
+use super::model;
+use crate::api::time::rfc3339;
+use crate::api::{About, ApiState};
+use crate::clock::unix_seconds;
+use crate::engine::{DeviceSnapshot, Duty, Histogram, PoolSnapshot, Rates, Snapshot};
+use crate::records::Statistics;
+use crate::telemetry::DeviceKind;
+
+/// All that answers are made from, at one moment.
+pub(in crate::api) struct View {
+    about: Arc<About>,
+    snapshot: Arc<Snapshot>,
+    statistics: Statistics,
+}
+
+impl View {
+    /// As things are.
+    pub(in crate::api) fn new(state: &ApiState) -> Self {
+        Self {
+            about: Arc::clone(&state.about),
+            snapshot: state.board.snapshot(),
+            statistics: state.records.statistics(),
+        }
+    }
+
+    /// Everything.
+    pub(in crate::api) fn status(&self) -> model::Status {
+        let Self { about, snapshot, .. } = self;
+        model::Status {
+            api: 1,
+            name: about.rig.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            algo: about.algorithm,
+            state: snapshot.state.name(),
+            paused_by: snapshot.pauses.clone(),
+            uptime_s: snapshot.uptime.as_secs(),
+            totals: self.totals(),
+            shares: self.shares(),
+            pool: snapshot.pool.and_then(|index| self.pool(index)),
+            devices: self.devices(),
+            safety: model::Safety { temp_limit_c: None, schedule: None, power_cap_w: None, next_pause: None },
+            money: model::Money { energy_price: None, feed_age_s: None, revenue_per_kwh: None },
+        }
+    }
+
+    fn totals(&self) -> model::Totals {
+        let Self { snapshot, statistics, .. } = self;
+        let power_w = sum(snapshot.devices.iter().map(|device| device.readings.power_w));
+        let rate_khs = snapshot.rates.s60_hs.filter(|rate_hs| *rate_hs > 0.0).map(|rate_hs| rate_hs / 1000.0);
+        model::Totals {
+            hashrate_hs: hashrate(&snapshot.rates),
+            effective_hs: statistics.effective.hs,
+            effective_ci95_pct: statistics.effective.chance_ratio.map(percent),
+            expected_hs: statistics.expected.map(|expected| expected.hs),
+            luck_pct: statistics.luck_ratio.map(percent),
+            power_w,
+            j_per_kh: power_w.zip(rate_khs).map(|(power_w, rate_khs)| power_w / rate_khs),
+            energy_j: sum(snapshot.devices.iter().map(|device| device.readings.energy_j)),
+            hashes: snapshot.hashes,
+        }
+    }
+
+    fn shares(&self) -> model::Shares {
+        let counts = &self.snapshot.shares;
+        let of = |kind| counts.rejected.get(&kind).copied().unwrap_or_default();
+        let rejected = model::Rejected {
+            low_difficulty: of(Reject::LowDifficulty),
+            duplicate: of(Reject::Duplicate),
+            unauthorized: of(Reject::Unauthorized),
+            other: of(Reject::BadHash) + of(Reject::Throttled) + of(Reject::Other),
+        };
+        model::Shares {
+            found: counts.found,
+            accepted: counts.accepted,
+            stale: of(Reject::Stale),
+            rejected,
+            not_sent: counts.not_sent_total(),
+            lost: counts.lost,
+            no_reply: counts.no_reply,
+            pending: u64::try_from(self.snapshot.pending).unwrap_or(u64::MAX),
+            blocks: counts.blocks,
+            cost_of_stale_pct: self.statistics.stale_cost_ratio().map(percent),
+            best_difficulty: (counts.best_difficulty > 0.0)
+                .then(|| self.pool_difficulty(counts.best_difficulty)),
+        }
+    }
+
+    /// Every pool of the configuration.
+    pub(in crate::api) fn pools(&self) -> Vec<model::Pool> {
+        (0..self.about.pools.len()).filter_map(|index| self.pool(index)).collect()
+    }
+
+    fn pool(&self, index: usize) -> Option<model::Pool> {
+        let url = self.about.pools.get(index)?.clone();
+        let is_active = self.snapshot.pool == Some(index);
+        // Pools that were not tried yet have no state.
+        let unknown = PoolSnapshot::default();
+        let pool = self.snapshot.pools.get(index).unwrap_or(&unknown);
+        let stale = of_kind(&pool.shares, Reject::Stale);
+        Some(model::Pool {
+            index: index + 1,
+            url,
+            user: self.about.users.get(index).cloned(),
+            state: if pool.is_up { "up" } else { "down" },
+            active: is_active,
+            tls: None,
+            ping_ms: None,
+            answer_ms: self.statistics.answer.get(&index).and_then(answer_time),
+            difficulty: self.snapshot.difficulty.filter(|_| is_active).map(|d| self.pool_difficulty(d)),
+            height: self.snapshot.height.filter(|_| is_active),
+            since: pool.since.map(at),
+            accepted: pool.shares.accepted,
+            stale,
+            rejected: pool.shares.rejected_total() - stale,
+            effective_hs: self.statistics.effective_of(index).hs,
+            downs: pool.downs.iter().map(|(cause, count)| ((*cause).to_owned(), *count)).collect(),
+        })
+    }
+
+    /// Every device.
+    pub(in crate::api) fn devices(&self) -> Vec<model::Device> {
+        self.snapshot.devices.iter().map(|device| self.device(device)).collect()
+    }
+
+    fn device(&self, device: &DeviceSnapshot) -> model::Device {
+        let readings = &device.readings;
+        let stale = self.statistics.count(|key| key.device == device.id && key.result == "stale");
+        let cap = |cap: &crate::safety::Cap| model::Cap {
+            reason: cap.reason.name(),
+            duty_pct: duty_pct(cap.duty),
+            detail: cap.detail.clone(),
+        };
+        model::Device {
+            id: device.id.clone(),
+            kind: kind(&device.id),
+            name: device.name.clone(),
+            algo: self.about.algorithm,
+            state: device.state.name(),
+            hashrate_hs: hashrate(&device.rates),
+            threads: device.workers,
+            duty_pct: duty_pct(device.duty),
+            caps: device.caps.iter().map(cap).collect(),
+            temp_c: readings.temperatures.iter().map(|t| (t.place.name().to_owned(), t.now_c)).collect(),
+            power_w: readings.power_w,
+            energy_j: readings.energy_j,
+            power_source: readings.power_source,
+            fan_pct: readings.fan_ratios.iter().copied().map(percent).collect(),
+            clock_hz: readings.clocks_hz.iter().map(|(name, hz)| ((*name).to_owned(), *hz)).collect(),
+            throttled: readings.throttled.clone(),
+            shares: model::DeviceShares {
+                accepted: device.accepted,
+                stale,
+                // The record may be a moment ahead of the snapshot.
+                rejected: device.rejected.saturating_sub(stale),
+                bad: device.mismatches,
+            },
+            huge_pages: None,
+            msr: None,
+            losses: device.losses,
+        }
+    }
+
+    fn pool_difficulty(&self, hashes: f64) -> f64 {
+        registry::find(self.about.algorithm).map_or(hashes, |known| known.family.pool_difficulty(hashes))
+    }
+}
+
+/// When an instant of this process was, in RFC 3339.
+fn at(instant: Instant) -> String {
+    rfc3339(unix_seconds() - instant.elapsed().as_secs_f64())
+}
+
+fn of_kind(counts: &Counts, kind: Reject) -> u64 {
+    counts.rejected.get(&kind).copied().unwrap_or_default()
+}
+
+/// Of those that are known, if any is.
+fn sum(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    values.flatten().reduce(|sum, value| sum + value)
+}
+
+fn percent(ratio: f64) -> f64 {
+    ratio * 100.0
+}
+
+fn duty_pct(duty: Duty) -> f64 {
+    f64::from(duty.permille()) / 10.0
+}
+
+fn hashrate(rates: &Rates) -> model::Hashrate {
+    model::Hashrate { s10: rates.s10_hs, s60: rates.s60_hs, m15: rates.m15_hs, best: rates.best_hs }
+}
+
+fn answer_time(histogram: &Histogram) -> Option<model::AnswerTime> {
+    let millis = |share| histogram.quantile_s(share).map(|seconds| seconds * 1000.0);
+    Some(model::AnswerTime { p50: millis(0.5)?, p95: millis(0.95)? })
+}
+
+fn kind(id: &str) -> &'static str {
+    match DeviceKind::of(id) {
+        DeviceKind::Cpu => "cpu",
+        DeviceKind::Gpu => "gpu",
+        DeviceKind::Simulated => "simulated",
+    }
+}
