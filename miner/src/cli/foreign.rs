@@ -240,7 +240,7 @@ fn address(matches: &ArgMatches) -> Option<(Setting, &'static str, String, usize
         let values = matches.try_get_many::<String>(flag).ok().flatten()?;
         values
             .zip(matches.indices_of(flag)?)
-            .last()
+            .next_back()
             .map(|(value, place)| (flag, value.trim().to_owned(), place))
     };
     let (host, port) = (last(HTTP_HOST), last(HTTP_PORT));
