@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rminer_algos::Hash;
+use rminer_stratum::connect::Path;
 use rminer_stratum::supervisor::{Event, GaveUp, PoolEvent};
 use rminer_stratum::{Job, JobKey, Ledger, NotSent, Reject, Settled, Share, Verdict};
 use tokio::sync::mpsc;
@@ -16,11 +17,11 @@ use super::histogram::Histogram;
 use super::mailbox::{Letter, Mailbox};
 use super::order::Obeyed;
 use super::scheduler::{Assignment, Scheduler};
-use super::snapshot::{DeviceSnapshot, DeviceState, PoolSnapshot, Snapshot, State};
+use super::snapshot::{DeviceSnapshot, DeviceState, PoolSnapshot, Snapshot, State, WorkerSnapshot};
 use super::throttle::Duty;
 use super::verify::{Checked, Purpose, Verifier};
 use super::worker::{Excess, Hit, Report};
-use crate::devices::{Check, DeviceSource, Health, Notice};
+use crate::devices::{Check, DatasetReady, DeviceSource, Health, Notice};
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::safety::{CapChange, Decision};
@@ -96,6 +97,10 @@ pub struct Core {
     verifier: Verifier,
     mailbox: Arc<Mailbox>,
     device_windows: BTreeMap<String, Windows>,
+    /// By the number of the worker.
+    worker_windows: Vec<Windows>,
+    /// RandomX datasets that are ready, by device.
+    datasets: BTreeMap<String, DatasetReady>,
     total_window: Windows,
     started: Instant,
     active_pool: Option<usize>,
@@ -134,6 +139,8 @@ impl Core {
             verifier: Verifier::start(checked)?,
             mailbox,
             device_windows: BTreeMap::new(),
+            worker_windows: Vec::new(),
+            datasets: BTreeMap::new(),
             total_window: Windows::default(),
             started: now,
             active_pool: None,
@@ -188,9 +195,11 @@ impl Core {
     }
 
     /// How the connection with a pool came about, told when the login was taken.
-    pub fn on_path(&mut self, pool: usize, path: Option<String>) {
-        self.pool(pool).path.clone_from(&path);
-        self.happenings.extend(path.map(|path| Happening::Path(pool, path)));
+    pub fn on_path(&mut self, pool: usize, path: Option<&Path>) {
+        let snapshot = self.pool(pool);
+        snapshot.link = path.map(Into::into);
+        snapshot.path = path.map(ToString::to_string);
+        self.happenings.extend(path.map(|path| Happening::Path(pool, path.to_string())));
     }
 
     /// Something from a worker.
@@ -261,6 +270,9 @@ impl Core {
 
     /// A device said something.
     pub fn on_notice(&mut self, notice: Notice) {
+        if let Notice::DatasetReady(ready) = &notice {
+            self.datasets.insert(ready.device.clone(), ready.clone());
+        }
         self.happenings.push(Happening::Device(notice));
     }
 
@@ -280,8 +292,12 @@ impl Core {
             self.crew_event(event);
         }
         let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
-        for (source, hashes, _) in self.crew.each() {
+        for (worker, (source, hashes, _)) in self.crew.each().enumerate() {
             *totals.entry(&source.info().id).or_default() += hashes;
+            if self.worker_windows.len() == worker {
+                self.worker_windows.push(Windows::default());
+            }
+            self.worker_windows[worker].sample(now, hashes);
         }
         for (id, hashes) in &totals {
             // The name is copied once, when the device is first seen.
@@ -351,9 +367,14 @@ impl Core {
                 duty: self.crew.duty(&info.id),
                 caps: self.decision.caps.get(&info.id).cloned().unwrap_or_default(),
                 readings: self.readings.devices.get(&info.id).cloned().unwrap_or_default(),
+                dataset: self.datasets.get(&info.id).cloned(),
                 ..DeviceSnapshot::default()
             });
             device.workers += 1;
+            device.each_worker.push(WorkerSnapshot {
+                rates: self.worker_windows.get(usize::from(worker)).map(Windows::rates).unwrap_or_default(),
+                pinned_to: info.pinned_to,
+            });
             device.hashes += hashes;
             device.mismatches += mismatches;
             let (losses, hung) = self.crew.losses(worker);

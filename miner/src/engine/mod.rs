@@ -27,7 +27,7 @@ pub use obey::LONGEST_PAUSE;
 pub use order::{Command, Obeyed, Order, Refusal};
 pub use run::{MAX_ORDERS, Reload, Reloaded, RunOptions, Surroundings, run};
 pub use scheduler::{Assignment, Scheduler};
-pub use snapshot::{DeviceSnapshot, DeviceState, PoolSnapshot, Snapshot, State};
+pub use snapshot::{DeviceSnapshot, DeviceState, Link, PoolSnapshot, Snapshot, State, WorkerSnapshot};
 pub use throttle::{Duty, Throttle};
 pub use verify::{Checked, Purpose, Verifier};
 pub use worker::{Doing, Excess, Hit, Pulse, Report, Worker};

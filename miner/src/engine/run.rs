@@ -173,7 +173,7 @@ pub async fn run<S: Future<Output = ()>>(
             event = client.next() => {
                 in_a_row = 0;
                 if let Event::Pool { pool, what: PoolEvent::LoggedIn } = &event {
-                    core.on_path(*pool, client.path(*pool).map(ToString::to_string));
+                    core.on_path(*pool, client.path(*pool));
                 }
                 core.on_pool(event);
             }

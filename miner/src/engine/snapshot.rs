@@ -1,14 +1,17 @@
 //! The state of a running miner as screens and interfaces see it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use rminer_stratum::Counts;
+use rminer_stratum::connect::Path;
 use serde::Serialize;
 
 use super::hashrate::Rates;
 use super::histogram::Histogram;
 use super::throttle::Duty;
+use crate::devices::DatasetReady;
 use crate::safety::Cap;
 use crate::telemetry::{DeviceReadings, HostReadings};
 
@@ -56,6 +59,8 @@ pub struct DeviceSnapshot {
     pub name: String,
     /// Worker threads.
     pub workers: u32,
+    /// Each of them, by its number in the device.
+    pub each_worker: Vec<WorkerSnapshot>,
     /// Hash rates.
     pub rates: Rates,
     /// Hashes done.
@@ -82,6 +87,17 @@ pub struct DeviceSnapshot {
     pub hung: u64,
     /// Times from a job's arrival to its first hash here. Not counted: the first job, and the first after a pause.
     pub new_work: Histogram,
+    /// Its RandomX dataset or cache, once there is one.
+    pub dataset: Option<DatasetReady>,
+}
+
+/// One worker of a device.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct WorkerSnapshot {
+    /// Hash rates.
+    pub rates: Rates,
+    /// Processing unit (operating-system index) that it is pinned to, if it is.
+    pub pinned_to: Option<u32>,
 }
 
 /// What the miner does, in one word.
@@ -139,6 +155,10 @@ pub enum DeviceState {
 }
 
 impl DeviceState {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Starting, Self::Mining, Self::Paused, Self::Idle, Self::Lost, Self::Benched, Self::Unusable];
+
     /// Its name in metrics and answers.
     pub fn name(self) -> &'static str {
         match self {
@@ -162,10 +182,33 @@ pub struct PoolSnapshot {
     pub is_up: bool,
     /// How the latest connection came about, in words.
     pub path: Option<String>,
+    /// The same for programs.
+    pub link: Option<Link>,
     /// Connections that ended or were not had, by their cause.
     pub downs: BTreeMap<&'static str, u64>,
     /// Since when it is as it is.
     pub since: Option<Instant>,
+}
+
+/// The way to a pool, or to the proxy before it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Link {
+    /// Address at the other end of the TCP connection.
+    pub ip: Option<IpAddr>,
+    /// Time that the TCP connection took: about one round trip.
+    pub connect: Option<Duration>,
+    /// Version of TLS, as in `1.3`, and the certificate's SHA-256 in hex.
+    pub tls: Option<(&'static str, String)>,
+}
+
+impl From<&Path> for Link {
+    fn from(path: &Path) -> Self {
+        Self {
+            ip: path.tcp.map(|tcp| tcp.address.ip()),
+            connect: path.tcp.map(|tcp| tcp.took),
+            tls: path.tls.as_ref().map(|tls| (tls.version, tls.pin.clone())),
+        }
+    }
 }
 
 impl Snapshot {
