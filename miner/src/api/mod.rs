@@ -2,14 +2,17 @@
 //! a runtime of its own; it sees snapshots and records and nothing of the engine.
 
 mod answer;
+mod compat;
 mod error;
 mod guard;
+mod metrics;
 mod patient;
 mod server;
 mod time;
 mod token;
 mod v1;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -70,6 +73,8 @@ pub struct About {
     pub config: Vec<EffectiveSetting>,
     /// Whether there is a token, without which no order is taken.
     pub takes_orders: bool,
+    /// PCI addresses of graphics cards, by device.
+    pub buses: BTreeMap<String, String>,
 }
 
 /// What answers are made from.
@@ -87,5 +92,5 @@ pub struct ApiState {
 
 /// All routes.
 pub fn router(state: ApiState) -> Router {
-    Router::new().merge(v1::routes()).with_state(state)
+    Router::new().merge(v1::routes()).merge(metrics::routes()).merge(compat::routes()).with_state(state)
 }
