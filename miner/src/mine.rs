@@ -64,11 +64,14 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
     let log_file = open_log(settings)?;
     let (kind, log_format, verbose) = (settings.ui, settings.log.format, settings.log.verbosity > 0);
     let family = settings.algorithm.family;
+    let (board, records) = (Arc::new(Board::default()), Arc::new(Records::default()));
+    let counted = Arc::clone(&records);
     let mut viewer = Viewer::start(move || {
-        let mut screens = vec![screen(kind, Box::new(io::stdout()), family, names.clone(), verbose)];
+        let show = |kind, out, names| screen(kind, out, family, names, Arc::clone(&counted), verbose);
+        let mut screens = vec![show(kind, Box::new(io::stdout()), names.clone())];
         if let Some(file) = log_file {
             let kind = if log_format == LogFormat::Json { UiKind::Json } else { UiKind::Lines };
-            screens.push(screen(kind, Box::new(file), family, names, verbose));
+            screens.push(show(kind, Box::new(file), names));
         }
         screens
     })
@@ -80,7 +83,6 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
     };
     let watched: Vec<Watched> = setup.chosen.iter().map(watched).collect();
     let (orders, waiting_orders) = mpsc::channel(MAX_ORDERS);
-    let (board, records) = (Arc::new(Board::default()), Arc::new(Records::default()));
     let recorder = {
         let records = Arc::clone(&records);
         let pools = client.pool_names();

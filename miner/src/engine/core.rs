@@ -308,14 +308,18 @@ impl Core {
         }
         self.total_window.sample(now, totals.values().sum());
         self.tell_of_rare_shares();
-        // One word a second for all workers of a device.
-        let excess = std::mem::take(&mut self.excess).into_iter();
-        self.happenings.extend(excess.map(|((pool, device), count)| Happening::Excess(pool, device, count)));
+        self.tell_excess();
         if self.crew.is_hopeless() {
             self.exit = self.exit.or(Some(Exit::NoDevice));
         } else if self.crew.needs_restart() {
             self.exit = self.exit.or(Some(Exit::DeviceHung));
         }
+    }
+
+    /// One word for all hits of a device that were only counted since the last one.
+    pub fn tell_excess(&mut self) {
+        let excess = std::mem::take(&mut self.excess).into_iter();
+        self.happenings.extend(excess.map(|((pool, device), count)| Happening::Excess(pool, device, count)));
     }
 
     /// What devices may do from now on, and what sensors say.

@@ -35,6 +35,10 @@ const MAX_CHECKED: usize = 256;
 const MAX_IN_A_ROW: u32 = 32;
 /// How long workers have to end. A RandomX hash takes milliseconds, a step of a dataset not much longer.
 const WORKERS_END: Duration = Duration::from_millis(700);
+/// How long the records have to take in the last of it.
+const RECORDS_END: Duration = Duration::from_millis(300);
+/// Verdicts of hits of the last moment that still get into the records.
+const MAX_LAST_EVENTS: usize = 2 * MAX_REPORTS;
 
 /// How long and how loud.
 #[derive(Debug, Clone, Copy)]
@@ -212,8 +216,20 @@ pub async fn run<S: Future<Output = ()>>(
     while let Ok(report) = reports.try_recv() {
         core.on_report(Instant::now(), report, &mut client);
     }
+    for _ in 0..MAX_LAST_EVENTS {
+        tokio::select! {
+            biased;
+            event = client.next() => core.on_pool(event),
+            () = std::future::ready(()) => break,
+        }
+    }
+    core.tell_excess();
     let snapshot = core.snapshot(Instant::now(), client.ledger());
     debug_assert!(client.ledger().balances());
+    if let Some(mut recorder) = around.recorder.take() {
+        core.take_happenings().into_iter().for_each(|happening| recorder.happening(happening));
+        recorder.finish(snapshot.clone(), RECORDS_END);
+    }
     core.stop(WORKERS_END);
     Ok((exit, snapshot))
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rminer_stratum::{Job, JobKey, NotSent, Reject, Settled, ShareId, Supersede, Verdict};
 use serde::Serialize;
 
-use crate::engine::Histogram;
+use crate::engine::{BOUNDS_S, Histogram};
 
 /// Jobs of a pool whose arrival is remembered: 25 seconds at ten a second, longer than a pool has to answer.
 pub const MAX_JOBS: usize = 256;
@@ -155,10 +155,12 @@ impl Causes {
 }
 
 impl Known {
-    /// Time within which 95 of 100 answers come.
+    /// Time within which 95 of 100 answers come, up to the bound of its step: a pool that always takes as long as
+    /// the others of the step is not slow.
     fn usual(&self) -> Option<Duration> {
         let enough = self.answers.count() >= ENOUGH_ANSWERS;
-        self.answers.quantile_s(0.95).filter(|_| enough).map(Duration::from_secs_f64)
+        let p95_s = self.answers.quantile_s(0.95).filter(|_| enough)?;
+        BOUNDS_S.into_iter().find(|bound_s| *bound_s >= p95_s).map(Duration::from_secs_f64)
     }
 
     /// When the job that took this one's place arrived: the first that made it worthless, else the first after it.

@@ -5,7 +5,7 @@ mod causes;
 mod events;
 mod recorder;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod shares;
 mod statistics;
 

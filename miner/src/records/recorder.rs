@@ -3,26 +3,29 @@
 use std::io;
 use std::sync::{Arc, PoisonError};
 
+use serde_json::json;
+
 use super::Records;
 use super::causes::Causes;
 use crate::clock::unix_seconds;
-use crate::engine::{Happening, Snapshot};
+use crate::engine::{Happening, Snapshot, State};
 use crate::ui::Screen;
 
-/// What interfaces are told of a happening: the kind and the fields of an event.
-pub type Translate = Box<dyn FnMut(&Happening) -> Option<(&'static str, serde_json::Value)>>;
+/// What interfaces are told of a happening: kinds and fields of events.
+pub type Translate = Box<dyn FnMut(&Happening) -> Vec<(&'static str, serde_json::Value)>>;
 
 /// Takes what happens into [`Records`].
 pub struct Recorder {
     records: Arc<Records>,
     causes: Causes,
     translate: Translate,
+    state: State,
 }
 
 impl Recorder {
     /// Writes to `records`.
     pub fn new(records: Arc<Records>, translate: Translate) -> Self {
-        Self { records, causes: Causes::default(), translate }
+        Self { records, causes: Causes::default(), translate, state: State::default() }
     }
 
     fn count(&mut self, happening: &Happening) {
@@ -59,13 +62,19 @@ impl Recorder {
 impl Screen for Recorder {
     fn happening(&mut self, happening: &Happening) -> io::Result<()> {
         self.count(happening);
-        if let Some((kind, fields)) = (self.translate)(happening) {
+        for (kind, fields) in (self.translate)(happening) {
             self.records.events.add(kind, &fields);
         }
         Ok(())
     }
 
     fn second(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        let state = snapshot.state;
+        if state != self.state {
+            let fields = json!({ "event": "state", "state": state, "before": self.state });
+            self.records.events.add("state", &fields);
+            self.state = state;
+        }
         self.records.change(|statistics| statistics.second(unix_seconds(), snapshot));
         Ok(())
     }

@@ -119,7 +119,8 @@ pub struct Statistics {
     pub expected: Option<Expected>,
     /// Happenings that could not be counted, since this machine could not keep up. Not 0 means that sums may be short.
     pub missed: u64,
-    uptime: Duration,
+    /// Since the start, when the state was counted last.
+    pub uptime: Duration,
 }
 
 impl Statistics {

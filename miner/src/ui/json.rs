@@ -1,6 +1,7 @@
 //! One JSON object a line, for programs.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rminer_algos::registry::Family;
@@ -10,11 +11,13 @@ use serde_json::{Value, json};
 
 use super::often::{LastJob, Often};
 use super::other_time::OtherTime;
-use super::{AT_ONCE, EXHAUSTED_EVERY, JOBS_EVERY, Screen};
+use super::problems::Downs;
+use super::{AT_ONCE, EXHAUSTED_EVERY, JOBS_EVERY, Screen, problems};
 use crate::clock::unix_seconds;
 use crate::devices::{Notice, RandomxMemory};
-use crate::engine::{CrewEvent, Happening, Obeyed, Rates, Snapshot};
+use crate::engine::{CrewEvent, Duty, Happening, Obeyed, Rates, Snapshot};
 use crate::problem::Problem;
+use crate::records::{Causes, Records};
 use crate::safety::CapChange;
 
 /// Writes JSON lines.
@@ -22,6 +25,8 @@ pub(super) struct Json {
     out: Box<dyn Write>,
     family: Family,
     pools: Vec<String>,
+    records: Arc<Records>,
+    causes: Causes,
     last_job: LastJob,
     jobs: Often,
     exhausted: Often,
@@ -29,11 +34,18 @@ pub(super) struct Json {
 }
 
 impl Json {
-    pub(super) fn new(out: Box<dyn Write>, family: Family, pools: Vec<String>) -> Self {
+    pub(super) fn new(
+        out: Box<dyn Write>,
+        family: Family,
+        pools: Vec<String>,
+        records: Arc<Records>,
+    ) -> Self {
         Self {
             out,
             family,
             pools,
+            records,
+            causes: Causes::default(),
             last_job: LastJob::default(),
             jobs: Often::new(JOBS_EVERY, AT_ONCE),
             exhausted: Often::new(EXHAUSTED_EVERY, AT_ONCE),
@@ -41,8 +53,82 @@ impl Json {
         }
     }
 
-    fn problem(&mut self, problem: &Problem) -> io::Result<()> {
-        self.write("warning", problem_fields(problem))
+    /// The lines for a happening: names and fields.
+    fn told(&mut self, happening: &Happening) -> Vec<(&'static str, Value)> {
+        match happening {
+            Happening::Pool(pool, what) => {
+                let mut fields = json!({ "pool": pool + 1, "url": self.pools.get(*pool) });
+                let (state, text) = pool_state(what);
+                fields["state"] = state.into();
+                fields["text"] = text.into();
+                vec![("pool", fields)]
+            }
+            Happening::Path(pool, path) => {
+                vec![("pool", json!({ "pool": pool + 1, "state": "path", "text": path }))]
+            }
+            Happening::Job(job) => {
+                self.causes.job(job);
+                let problem = self.other_time.of(job);
+                let mut told: Vec<_> =
+                    problem.iter().map(|problem| ("warning", problem_fields(problem))).collect();
+                let is_news = self.last_job.is_news(job);
+                let Some(count) = self.jobs.happened(Instant::now(), is_news) else { return told };
+                // `count` is of the jobs since the event before.
+                let mut fields = json!({ "pool": job.pool + 1, "height": job.height, "count": count });
+                self.add_difficulty(&mut fields, "difficulty", Some(job.target.difficulty()));
+                told.push(("job", fields));
+                told
+            }
+            Happening::NoJob => vec![("no-job", json!({}))],
+            Happening::Exhausted => {
+                let count = self.exhausted.happened(Instant::now(), false);
+                count.map(|count| ("exhausted", json!({ "count": count }))).into_iter().collect()
+            }
+            Happening::Share(settled, device) => vec![("share", self.share(settled, device))],
+            Happening::Excess(pool, device, count) => vec![(
+                "excess-hits",
+                json!({ "device": device, "pool": pool + 1, "verdict": "not-sent", "kind": "throttled", "count": count }),
+            )],
+            Happening::Crew(event, device, worker) => {
+                let (state, error) = match event {
+                    CrewEvent::Ready(_) => ("ready", None),
+                    CrewEvent::Lost(_, error, _) => ("lost", Some(error.to_string())),
+                    CrewEvent::Benched(_, error) => ("benched", Some(error.to_string())),
+                    CrewEvent::Unusable(_, error) => ("unusable", Some(error.to_string())),
+                    CrewEvent::Hung(..) => ("hung", None),
+                };
+                let fields = json!({ "device": device, "worker": worker, "state": state, "error": error });
+                vec![("device", fields)]
+            }
+            Happening::Device(Notice::DatasetProgress { device, done_percent }) => {
+                vec![("dataset", json!({ "device": device, "done_percent": done_percent }))]
+            }
+            Happening::Device(Notice::DatasetReady(ready)) => vec![(
+                "dataset-ready",
+                json!({
+                    "device": ready.device,
+                    "init_ms": ready.init_ms,
+                    "mode": match ready.mode { RandomxMemory::Fast => "fast", RandomxMemory::Light => "light" },
+                    "hugepages_have": ready.huge_pages_have,
+                    "hugepages_want": ready.huge_pages_want,
+                    "threads": ready.threads,
+                }),
+            )],
+            Happening::RareShares(rare) => {
+                let problem = problems::rare_shares(self.family, rare);
+                let mut fields = problem_fields(&problem);
+                fields["expected_s"] = rare.expected.as_secs_f64().into();
+                fields["hashrate_hs"] = rare.rate_hs.into();
+                self.add_difficulty(&mut fields, "difficulty", Some(rare.difficulty));
+                vec![("warning", fields)]
+            }
+            Happening::Cap(change) => vec![("cap", cap_fields(change))],
+            Happening::Order(obeyed) => vec![("order", order_fields(obeyed))],
+            Happening::Warning(problem) | Happening::Device(Notice::Warning(problem)) => {
+                vec![("warning", problem_fields(problem))]
+            }
+            Happening::Mismatch(text) => vec![("warning", json!({ "code": "check", "text": text }))],
+        }
     }
 
     /// Adds a difficulty twice: as the pools count it, and in expected hashes.
@@ -51,15 +137,25 @@ impl Json {
         fields[format!("{name}_hashes")] = hashes.into();
     }
 
-    fn share(&self, settled: &Settled, device: &str) -> Value {
+    fn share(&mut self, settled: &Settled, device: &str) -> Value {
         let mut fields = share(settled, device);
+        let stale = self.causes.settled(settled);
+        fields["stale_cause"] = stale.map(|stale| stale.cause.name()).into();
+        fields["replaced_ms"] = stale.and_then(|stale| stale.replaced_ms).into();
         self.add_difficulty(&mut fields, "difficulty", Some(settled.row.difficulty));
         self.add_difficulty(&mut fields, "hash_difficulty", Some(settled.row.hash_difficulty));
         fields
     }
 
     fn snapshot(&self, snapshot: &Snapshot) -> Value {
+        let statistics = self.records.statistics();
         let mut fields = snapshot_fields(snapshot);
+        fields["raw_hs"] = statistics.raw_hs.into();
+        fields["effective_hs"] = statistics.effective.hs.into();
+        fields["effective_ci95"] = statistics.effective.chance_ratio.into();
+        fields["luck_ratio"] = statistics.luck_ratio.into();
+        fields["expected_hs"] = statistics.expected.map(|expected| expected.hs).into();
+        fields["power_w"] = super::table::power_w(snapshot).into();
         self.add_difficulty(&mut fields, "difficulty", snapshot.difficulty);
         let best = snapshot.shares.best_difficulty;
         self.add_difficulty(&mut fields["shares"], "best_difficulty", Some(best));
@@ -78,76 +174,10 @@ impl Json {
 
 impl Screen for Json {
     fn happening(&mut self, happening: &Happening) -> io::Result<()> {
-        match happening {
-            Happening::Pool(pool, what) => {
-                let mut fields = json!({ "pool": pool + 1, "url": self.pools.get(*pool) });
-                let (state, text) = pool_state(what);
-                fields["state"] = state.into();
-                fields["text"] = text.into();
-                self.write("pool", fields)
-            }
-            Happening::Path(pool, path) => {
-                self.write("pool", json!({ "pool": pool + 1, "state": "path", "text": path }))
-            }
-            Happening::Job(job) => {
-                if let Some(problem) = self.other_time.of(job) {
-                    self.problem(&problem)?;
-                }
-                let is_news = self.last_job.is_news(job);
-                let Some(count) = self.jobs.happened(Instant::now(), is_news) else { return Ok(()) };
-                // `count` is of the jobs since the event before.
-                let mut fields = json!({ "pool": job.pool + 1, "height": job.height, "count": count });
-                self.add_difficulty(&mut fields, "difficulty", Some(job.target.difficulty()));
-                self.write("job", fields)
-            }
-            Happening::NoJob => self.write("no-job", json!({})),
-            Happening::Exhausted => match self.exhausted.happened(Instant::now(), false) {
-                Some(count) => self.write("exhausted", json!({ "count": count })),
-                None => Ok(()),
-            },
-            Happening::Share(settled, device) => self.write("share", self.share(settled, device)),
-            Happening::Excess(pool, device, count) => self.write(
-                "excess-hits",
-                json!({ "device": device, "pool": pool + 1, "verdict": "not-sent", "kind": "throttled", "count": count }),
-            ),
-            Happening::Crew(event, device, worker) => {
-                let (state, error) = match event {
-                    CrewEvent::Ready(_) => ("ready", None),
-                    CrewEvent::Lost(_, error, _) => ("lost", Some(error.to_string())),
-                    CrewEvent::Benched(_, error) => ("benched", Some(error.to_string())),
-                    CrewEvent::Unusable(_, error) => ("unusable", Some(error.to_string())),
-                    CrewEvent::Hung(..) => ("hung", None),
-                };
-                self.write("device", json!({ "device": device, "worker": worker, "state": state, "error": error }))
-            }
-            Happening::Device(Notice::DatasetProgress { device, done_percent }) => {
-                self.write("dataset", json!({ "device": device, "done_percent": done_percent }))
-            }
-            Happening::Device(Notice::DatasetReady(ready)) => self.write(
-                "dataset-ready",
-                json!({
-                    "device": ready.device,
-                    "init_ms": ready.init_ms,
-                    "mode": match ready.mode { RandomxMemory::Fast => "fast", RandomxMemory::Light => "light" },
-                    "hugepages_have": ready.huge_pages_have,
-                    "hugepages_want": ready.huge_pages_want,
-                    "threads": ready.threads,
-                }),
-            ),
-            Happening::Device(Notice::Warning(problem)) => self.problem(problem),
-            Happening::RareShares(rare) => {
-                let problem = super::lines::rare_shares(self.family, rare);
-                let mut fields = problem_fields(&problem);
-                fields["expected_s"] = rare.expected.as_secs_f64().into();
-                fields["hashrate_hs"] = rare.rate_hs.into();
-                self.add_difficulty(&mut fields, "difficulty", Some(rare.difficulty));
-                self.write("warning", fields)
-            }
-            Happening::Cap(change) => self.write("cap", cap_fields(change)),
-            Happening::Order(obeyed) => self.write("order", order_fields(obeyed)),
-            Happening::Warning(problem) => self.problem(problem),
-            Happening::Mismatch(text) => self.write("warning", json!({ "code": "check", "text": text })),
+        for (event, fields) in self.told(happening) {
+            self.write(event, fields)?;
         }
+        Ok(())
     }
 
     fn rates(&mut self, snapshot: &Snapshot) -> io::Result<()> {
@@ -159,9 +189,54 @@ impl Screen for Json {
     }
 }
 
+/// Events for interfaces: what the lines tell, by six kinds, and an alert for everything that people are warned of.
+pub(super) fn events(family: Family, pools: Vec<String>) -> crate::records::Translate {
+    let mut downs = Downs::new(pools.len());
+    let mut json = Json::new(Box::new(io::sink()), family, pools, Arc::default());
+    Box::new(move |happening| {
+        let told = json.told(happening).into_iter();
+        let mut events: Vec<_> = told
+            .map(|(event, mut fields)| {
+                fields["event"] = event.into();
+                (kind(event), fields)
+            })
+            .collect();
+        let alert = match happening {
+            Happening::Pool(pool, what) => {
+                let name = json.pools.get(*pool).map_or("", String::as_str);
+                downs.of(*pool, name, what).filter(|(_, again)| !again).map(|(problem, _)| problem)
+            }
+            Happening::Share(settled, device) => problems::share(family, settled, device),
+            Happening::Crew(event, device, worker) => problems::crew(event, device, *worker),
+            _ => None,
+        };
+        events.extend(alert.map(|problem| ("alert", problem_fields(&problem))));
+        events
+    })
+}
+
+/// Kind of event that interfaces know a line by.
+fn kind(event: &str) -> &'static str {
+    match event {
+        "share" | "excess-hits" => "share",
+        "job" => "job",
+        "pool" => "pool",
+        "device" | "dataset" | "dataset-ready" => "device",
+        "warning" => "alert",
+        _ => "state",
+    }
+}
+
 fn cap_fields(change: &CapChange) -> Value {
+    let state = match (change.from, change.to) {
+        (_, Duty::PAUSE) => "paused",
+        (Duty::PAUSE, _) => "resumed",
+        (_, Duty::FULL) => "unlimited",
+        _ => "limited",
+    };
     json!({
         "device": change.device,
+        "state": state,
         "from": change.from.ratio(),
         "to": change.to.ratio(),
         "reason": change.cause.as_ref().map(|cap| cap.reason.name()),
@@ -178,17 +253,6 @@ fn order_fields(Obeyed { what, outcome }: &Obeyed) -> Value {
             fields
         }
     }
-}
-
-/// Events for interfaces.
-pub(super) fn events(family: Family, pools: Vec<String>) -> crate::records::Translate {
-    let json = Json::new(Box::new(io::sink()), family, pools);
-    Box::new(move |happening| match happening {
-        Happening::Share(settled, device) => Some(("share", json.share(settled, device))),
-        Happening::Cap(change) => Some(("state", cap_fields(change))),
-        Happening::Order(obeyed) => Some(("state", order_fields(obeyed))),
-        _ => None,
-    })
 }
 
 fn problem_fields(problem: &Problem) -> Value {
@@ -250,8 +314,6 @@ fn snapshot_fields(snapshot: &Snapshot) -> Value {
         "uptime_s": snapshot.uptime.as_secs_f64(),
         "hashes": snapshot.hashes,
         "hashrate_hs": rates(&snapshot.rates),
-        "effective_hs": snapshot.effective_hs(),
-        "effective_ci95": snapshot.effective_chance(),
         "shares": counts(&snapshot.shares),
         "pending": snapshot.pending,
         "pool": snapshot.pool.map(|pool| pool + 1),
@@ -275,4 +337,87 @@ fn counts(counts: &Counts) -> Value {
         "lost": counts.lost,
         "not_sent": by_name(counts.not_sent.iter().map(|(why, number)| (why.to_string(), *number)).collect()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rminer_stratum::Supersede;
+    use rminer_stratum::dialect::CloseReason;
+
+    use super::*;
+    use crate::devices::DeviceError;
+    use crate::records::samples;
+    use crate::safety::{Cap, Reason};
+
+    fn translated(happenings: &[Happening]) -> Vec<(&'static str, Value)> {
+        let mut translate = events(Family::Bitcoin, vec!["stratum+tcp://pool.example:3333".into()]);
+        happenings.iter().flat_map(|happening| translate(happening)).collect()
+    }
+
+    fn kinds(happenings: &[Happening]) -> Vec<&'static str> {
+        translated(happenings).into_iter().map(|(kind, _)| kind).collect()
+    }
+
+    #[test]
+    fn every_happening_has_a_kind() {
+        let now = Instant::now();
+        let job = Happening::Job(Arc::new(samples::job(1, now, Supersede::Discard)));
+        assert_eq!(kinds(&[job, Happening::NoJob, Happening::Exhausted]), ["job", "state", "state"]);
+        let warning = Problem::warning("cannot-pay", "no pay");
+        let warnings = [
+            Happening::Warning(warning.clone()),
+            Happening::Device(Notice::Warning(warning)),
+            Happening::Mismatch("wrong".into()),
+        ];
+        assert_eq!(kinds(&warnings), ["alert"; 3]);
+        let lost = CrewEvent::Lost(0, DeviceError::Lost("gone".into()), Duration::from_secs(1));
+        assert_eq!(kinds(&[Happening::Crew(lost, "gpu0".into(), 0)]), ["device", "alert"]);
+        assert_eq!(kinds(&[Happening::Crew(CrewEvent::Ready(0), "gpu0".into(), 0)]), ["device"]);
+        assert_eq!(kinds(&[Happening::Excess(0, "cpu0".into(), 7)]), ["share"]);
+        let progress = Notice::DatasetProgress { device: "cpu0".into(), done_percent: 40 };
+        assert_eq!(kinds(&[Happening::Device(progress)]), ["device"]);
+    }
+
+    #[test]
+    fn jobs_are_rare_and_a_dead_pool_alerts_once() {
+        let now = Instant::now();
+        let job = |seq| Happening::Job(Arc::new(samples::job(seq, now, Supersede::Prefer)));
+        let jobs: Vec<_> = (0..500).map(job).collect();
+        assert!(kinds(&jobs).len() <= 6);
+        let down = || {
+            Happening::Pool(
+                0,
+                PoolEvent::Down { reason: CloseReason::Network("reset".into()), retry_in: None },
+            )
+        };
+        let told = kinds(&[down(), down(), Happening::Pool(0, PoolEvent::Active), down()]);
+        assert_eq!(told, ["pool", "alert", "pool", "pool", "pool", "alert"]);
+    }
+
+    #[test]
+    fn shares_and_caps_say_why() {
+        let now = Instant::now();
+        let job = |seq| Happening::Job(Arc::new(samples::job(seq, now, Supersede::Discard)));
+        let late = samples::stale(1, now + Duration::from_millis(61), Duration::from_millis(38));
+        let told = translated(&[job(1), job(2), Happening::Share(late, "cpu0".into())]);
+        let (kind, share) = &told[told.len() - 1];
+        assert_eq!(
+            (*kind, &share["stale_cause"], &share["event"]),
+            ("share", &json!("replaced"), &json!("share"))
+        );
+        assert!((share["replaced_ms"].as_f64().unwrap() - 61.0).abs() < 0.01, "{share}");
+        let cap = |from, to, cause| CapChange { device: "gpu0".into(), from, to, cause };
+        let heat = Cap { reason: Reason::Heat, duty: Duty::PAUSE, detail: "memory 103 C".into() };
+        let told = translated(&[
+            Happening::Cap(cap(Duty::FULL, Duty::PAUSE, Some(heat))),
+            Happening::Cap(cap(Duty::PAUSE, Duty::from_permille(500), None)),
+            Happening::Cap(cap(Duty::from_permille(500), Duty::FULL, None)),
+        ]);
+        let states: Vec<_> = told.iter().map(|(kind, fields)| (*kind, fields["state"].clone())).collect();
+        let state = |name: &str| ("state", json!(name));
+        assert_eq!(states, [state("paused"), state("resumed"), state("unlimited")]);
+        assert_eq!((&told[0].1["reason"], &told[0].1["detail"]), (&json!("heat"), &json!("memory 103 C")));
+    }
 }

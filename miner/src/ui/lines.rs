@@ -1,20 +1,23 @@
 //! One line for each event: for terminals, logs and screen readers alike.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rminer_algos::registry::Family;
 use rminer_stratum::supervisor::PoolEvent;
-use rminer_stratum::{Job, NotSent, Settled, Verdict};
+use rminer_stratum::{Job, Reject, Settled, Verdict};
 
 use super::often::{LastJob, Often};
 use super::other_time::OtherTime;
-use super::units::{count, duration, hashrate, percent};
-use super::{AT_ONCE, EXHAUSTED_EVERY, JOBS_EVERY, Screen};
+use super::problems::Downs;
+use super::units::{count, duration, hashrate};
+use super::{AT_ONCE, EXHAUSTED_EVERY, JOBS_EVERY, Screen, numbers, problems, table};
 use crate::clock::local_time;
-use crate::devices::{DatasetReady, DeviceError, Notice, RandomxMemory};
-use crate::engine::{CrewEvent, Happening, Obeyed, RareShares, Snapshot};
+use crate::devices::{DatasetReady, Notice, RandomxMemory};
+use crate::engine::{CrewEvent, Happening, Obeyed, Snapshot};
 use crate::problem::Problem;
+use crate::records::{Causes, Records};
 use crate::safety::CapChange;
 
 /// Jobs between two reports of rates that are worth a word.
@@ -37,7 +40,12 @@ pub(super) struct Lines {
     family: Family,
     pools: Vec<String>,
     detail: Detail,
+    records: Arc<Records>,
+    causes: Causes,
     accepted: u64,
+    refused: u64,
+    /// Expected hashes of all shares that a pool took or refused.
+    answered_hashes: f64,
     last_job: LastJob,
     jobs: Often,
     /// Jobs since the last report of rates.
@@ -45,26 +53,35 @@ pub(super) struct Lines {
     exhausted: Often,
     last_percent: u8,
     other_time: OtherTime,
-    /// What was last said of each pool, so that a dead one does not fill the log.
-    last_failure: Vec<Option<String>>,
+    downs: Downs,
 }
 
 impl Lines {
-    pub(super) fn new(out: Box<dyn Write>, family: Family, pools: Vec<String>, detail: Detail) -> Self {
-        let last_failure = vec![None; pools.len()];
+    pub(super) fn new(
+        out: Box<dyn Write>,
+        family: Family,
+        pools: Vec<String>,
+        records: Arc<Records>,
+        detail: Detail,
+    ) -> Self {
+        let downs = Downs::new(pools.len());
         Self {
             out,
             family,
             pools,
             detail,
+            records,
+            causes: Causes::default(),
             accepted: 0,
+            refused: 0,
+            answered_hashes: 0.0,
             last_job: LastJob::default(),
             jobs: Often::new(JOBS_EVERY, AT_ONCE),
             jobs_counted: 0,
             exhausted: Often::new(EXHAUSTED_EVERY, 1),
             last_percent: 0,
             other_time: OtherTime::default(),
-            last_failure,
+            downs,
         }
     }
 
@@ -89,42 +106,23 @@ impl Lines {
     fn pool(&mut self, pool: usize, what: &PoolEvent) -> io::Result<()> {
         let topic = format!("pool {}", pool + 1);
         let name = self.pools.get(pool).cloned().unwrap_or_default();
+        if let Some((problem, again)) = self.downs.of(pool, &name, what) {
+            return if again && self.detail < Detail::All { Ok(()) } else { self.problem(&problem) };
+        }
         match what {
             PoolEvent::Connecting | PoolEvent::Connected if self.detail < Detail::All => Ok(()),
             PoolEvent::Connecting => self.line(&topic, &format!("connecting to {name}")),
             PoolEvent::Connected => self.line(&topic, "connected"),
             PoolEvent::LoggedIn => self.line(&topic, &format!("login ok at {name}")),
             PoolEvent::Waiting(text) => self.line(&topic, &format!("has nothing to mine yet: {text}")),
-            PoolEvent::Active => {
-                if let Some(last) = self.last_failure.get_mut(pool) {
-                    *last = None;
-                }
-                self.line(&topic, &format!("mining for {name}"))
-            }
+            PoolEvent::Active => self.line(&topic, &format!("mining for {name}")),
             PoolEvent::Notice(text) => self.line(&topic, text),
-            PoolEvent::Down { reason, retry_in } => {
-                let text = reason.to_string();
-                let again = self.last_failure.get(pool).is_some_and(|last| last.as_deref() == Some(&text));
-                if again && self.detail < Detail::All {
-                    return Ok(());
-                }
-                let summary = format!("pool {} {name}: {text}", pool + 1);
-                let retry = match retry_in {
-                    None => "it is not tried again".to_owned(),
-                    Some(wait) if wait.as_secs() == 0 => "trying again at once".to_owned(),
-                    Some(wait) => format!("trying again in {}", duration(*wait)),
-                };
-                if let Some(last) = self.last_failure.get_mut(pool) {
-                    *last = Some(text);
-                }
-                let problem =
-                    Problem::warning("pool-down", summary).fact(format!("{retry}; told once until it works"));
-                self.problem(&problem)
-            }
+            PoolEvent::Down { .. } => Ok(()),
         }
     }
 
     fn job(&mut self, job: &Job) -> io::Result<()> {
+        self.causes.job(job);
         if let Some(problem) = self.other_time.of(job) {
             self.problem(&problem)?;
         }
@@ -143,6 +141,14 @@ impl Lines {
 
     fn share(&mut self, settled: &Settled, device: &str) -> io::Result<()> {
         let row = &settled.row;
+        let stale = self.causes.settled(settled);
+        if matches!(settled.verdict, Verdict::Accepted | Verdict::Rejected { .. }) {
+            self.answered_hashes += row.difficulty;
+        }
+        self.refused += u64::from(matches!(settled.verdict, Verdict::Rejected { .. }));
+        if let Some(problem) = problems::share(self.family, settled, device) {
+            return self.problem(&problem);
+        }
         let (hash, wanted) = (self.difficulty(row.hash_difficulty), self.difficulty(row.difficulty));
         let found = format!("found {hash} of {wanted}");
         let answer = settled.answer.map(|answer| format!("  {}", duration(answer))).unwrap_or_default();
@@ -152,46 +158,30 @@ impl Lines {
                 let word = if row.block { "BLOCK " } else { "ok    " };
                 format!("{word} {device}  {}  {found}{answer}", self.accepted)
             }
-            Verdict::Rejected { kind, text } => {
-                let text = format!("{kind}: \"{text}\"");
-                let summary = format!("pool {} refused a share of {device}: {text}", row.pool + 1);
-                return self
-                    .problem(&Problem::warning("share-rejected", summary).fact(format!("{found}{answer}")));
+            Verdict::Rejected { kind: Reject::Stale, .. } => {
+                let why = stale.map(|stale| stale.text()).unwrap_or_default();
+                let cost_percent = 100.0 * row.difficulty / self.answered_hashes;
+                let (accepted, refused) = (self.accepted, self.refused);
+                format!(
+                    "STALE  {device}  {accepted}+{refused}  {found}{answer}  {why}; cost {cost_percent:.2} %"
+                )
             }
             Verdict::NoReply => format!("no reply {device}  {found}; a late answer still counts"),
             Verdict::Lost => format!("lost   {device}  {found}; the connection ended before the answer"),
-            Verdict::NotSent(NotSent::Miscompute) => {
-                let summary = format!("{device} found a hash that is wrong; it was not sent");
-                return self.problem(&Problem::warning("miscompute", summary));
-            }
             Verdict::NotSent(why) => format!("not sent ({why})  {device}  {found}"),
+            // A problem, which was told above.
+            Verdict::Rejected { .. } => return Ok(()),
         };
         let corrected = if settled.corrects.is_some() { "  (late answer)" } else { "" };
         self.line("share", &format!("{text}{corrected}"))
     }
 
     fn crew(&mut self, event: &CrewEvent, device: &str, worker: u16) -> io::Result<()> {
-        let summary = match event {
-            CrewEvent::Ready(_) if self.detail < Detail::All => return Ok(()),
-            CrewEvent::Ready(_) => return self.line(device, &format!("worker {worker} is ready")),
-            CrewEvent::Lost(_, error, wait) => {
-                format!("{device} worker {worker}: {error}; starting it again in {}", duration(*wait))
-            }
-            CrewEvent::Benched(_, error @ DeviceError::Wrong(_)) => {
-                format!("{device} worker {worker}: {error}; it rests for an hour")
-            }
-            CrewEvent::Benched(_, error) => {
-                format!("{device} worker {worker}: {error}; lost three times, it rests for an hour")
-            }
-            CrewEvent::Unusable(_, error) => format!("{device} worker {worker} cannot mine: {error}"),
-            CrewEvent::Hung(_, silent) => {
-                format!(
-                    "{device} worker {worker} has not moved for {}; its thread is left behind",
-                    duration(*silent)
-                )
-            }
-        };
-        self.problem(&Problem::warning("device", summary))
+        match problems::crew(event, device, worker) {
+            Some(problem) => self.problem(&problem),
+            None if self.detail < Detail::All => Ok(()),
+            None => self.line(device, &format!("worker {worker} is ready")),
+        }
     }
 
     fn notice(&mut self, notice: &Notice) -> io::Result<()> {
@@ -221,24 +211,6 @@ fn cap_change(change: &CapChange) -> String {
         Some(cap) => format!("{device} {from} -> {to}: {}, {}", cap.reason.name(), cap.detail),
         None => format!("{device} {from} -> {to}: nothing holds it back any more"),
     }
-}
-
-pub(super) fn rare_shares(family: Family, rare: &RareShares) -> Problem {
-    let (what, help) = if rare.solo {
-        ("block", "a pool pays for far easier shares")
-    } else {
-        (
-            "share",
-            "lower what the pool asks for (--suggest-difficulty, or its words for --pass), or choose one for small miners",
-        )
-    };
-    Problem::warning("rare-shares", format!("a {what} is expected every {}", duration(rare.expected)))
-        .fact(format!(
-            "difficulty {} at {}",
-            count(family.pool_difficulty(rare.difficulty)),
-            hashrate(Some(rare.rate_hs))
-        ))
-        .help(help)
 }
 
 fn ready_text(ready: &DatasetReady) -> String {
@@ -280,7 +252,7 @@ impl Screen for Lines {
             }
             Happening::Warning(problem) => self.problem(problem),
             Happening::Mismatch(text) => self.problem(&Problem::warning("check", text.clone())),
-            Happening::RareShares(rare) => self.problem(&rare_shares(self.family, rare)),
+            Happening::RareShares(rare) => self.problem(&problems::rare_shares(self.family, rare)),
             Happening::Exhausted => match self.exhausted.happened(Instant::now(), false) {
                 None => Ok(()),
                 Some(1) => self.line("pause", "all nonces of this job are used; waiting for the next"),
@@ -311,9 +283,7 @@ impl Screen for Lines {
                 text.push_str(&format!(" {word} {number}"));
             }
         }
-        if let (Some(effective_hs), Some(chance)) = (snapshot.effective_hs(), snapshot.effective_chance()) {
-            text.push_str(&format!("   pool credits {} +-{}", hashrate(Some(effective_hs)), percent(chance)));
-        }
+        text.push_str(&numbers::honest(snapshot, &self.records.statistics()));
         // Where jobs are many, they have no lines of their own.
         let jobs = std::mem::take(&mut self.jobs_counted);
         if jobs >= MANY_JOBS {
@@ -351,6 +321,10 @@ impl Screen for Lines {
             hashrate(mean_hs),
             hashrate(snapshot.rates.best_hs)
         )?;
+        let statistics = self.records.statistics();
+        if let Some(credited) = numbers::credited(&statistics) {
+            writeln!(self.out, "  pools credit   {credited}")?;
+        }
         writeln!(self.out, "  shares found   {}", shares.found)?;
         writeln!(self.out, "  accepted       {} ({} blocks)", shares.accepted, shares.blocks)?;
         for (kind, number) in &shares.rejected {
@@ -364,13 +338,17 @@ impl Screen for Lines {
         for (why, number) in &shares.not_sent {
             writeln!(self.out, "  not sent       {number} {why}")?;
         }
+        for (cause, number) in statistics.stale_causes.iter().filter(|(_, number)| **number > 0) {
+            writeln!(self.out, "  stale          {number} {}", cause.name())?;
+        }
+        write!(self.out, "\n{}", table(snapshot, &statistics))?;
         self.out.flush()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
     use std::time::Duration;
 
     use rminer_algos::registry::KHEAVYHASH;
@@ -378,7 +356,8 @@ mod tests {
     use rminer_stratum::{JobKey, Supersede};
 
     use super::*;
-    use crate::engine::{DeviceSnapshot, Rates};
+    use crate::engine::{DeviceSnapshot, RareShares, Rates};
+    use crate::records::samples;
 
     /// A screen in memory.
     #[derive(Clone, Default)]
@@ -396,7 +375,8 @@ mod tests {
 
     fn shown(show: impl Fn(&mut Lines)) -> String {
         let memory = Memory::default();
-        show(&mut Lines::new(Box::new(memory.clone()), Family::Bitcoin, Vec::new(), Detail::News));
+        let records = Arc::default();
+        show(&mut Lines::new(Box::new(memory.clone()), Family::Bitcoin, Vec::new(), records, Detail::News));
         let bytes = memory.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
@@ -469,5 +449,35 @@ mod tests {
         let solo = RareShares { expected: Duration::MAX, solo: true, ..rare };
         let text = shown(|lines| lines.happening(&Happening::RareShares(solo)).unwrap());
         assert!(text.contains("a block is expected every") && text.contains("years"), "{text}");
+    }
+
+    #[test]
+    fn stale_shares_are_told_with_cause_and_cost() {
+        let sent = Instant::now();
+        let text = shown(|lines| {
+            let received = sent.checked_sub(Duration::from_millis(61)).unwrap();
+            for seq in 1..3 {
+                let job = samples::job(seq, received, Supersede::Discard);
+                lines.happening(&Happening::Job(Arc::new(job))).unwrap();
+            }
+            let answer = Duration::from_millis(38);
+            for id in 0..9 {
+                let ok = samples::settled(id, 1, Verdict::Accepted, sent, answer);
+                lines.happening(&Happening::Share(ok, "cpu0".into())).unwrap();
+            }
+            let late = samples::stale(1, sent, answer);
+            lines.happening(&Happening::Share(late, "cpu0".into())).unwrap();
+        });
+        let last = text.lines().last().unwrap_or_default();
+        assert!(last.contains("share    STALE  cpu0  9+1  found "), "{text}");
+        assert!(last.ends_with("  38 ms  job was replaced 61 ms before the submit; cost 10.00 %"), "{text}");
+    }
+
+    #[test]
+    fn the_summary_ends_with_the_table() {
+        let device = DeviceSnapshot { id: "gpu0".into(), ..DeviceSnapshot::default() };
+        let snapshot = Snapshot { devices: vec![device], ..Snapshot::default() };
+        let text = shown(|lines| lines.summary(&snapshot).unwrap());
+        assert!(text.contains("\nDEVICE  WHAT") && text.contains("\ngpu0"), "{text}");
     }
 }

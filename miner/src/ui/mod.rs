@@ -2,20 +2,26 @@
 
 mod json;
 mod lines;
+mod numbers;
 mod often;
 mod other_time;
+mod problems;
+mod table;
 mod units;
 mod viewer;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rminer_algos::registry::Family;
 
 use crate::config::UiKind;
 use crate::engine::{Happening, Snapshot};
+use crate::records::Records;
 
-pub use units::{count, duration, hashrate, percent};
+pub use table::{DeviceRow, device_rows, table, table_of};
+pub use units::{count, duration, efficiency, hashrate, percent};
 pub use viewer::Viewer;
 
 /// As `println!`, for a reader that may be gone: that ends no miner.
@@ -43,7 +49,7 @@ const AT_ONCE: u32 = 5;
 /// The same for jobs whose nonces are all used.
 const EXHAUSTED_EVERY: Duration = Duration::from_secs(60);
 
-/// What interfaces are told of what happens: the kind of an event and its fields.
+/// What interfaces are told of what happens: the kinds of events and their fields.
 pub(crate) fn events(family: Family, pools: Vec<String>) -> crate::records::Translate {
     json::events(family, pools)
 }
@@ -84,19 +90,20 @@ pub trait Screen {
 }
 
 /// The screen that the settings ask for, writing to `out`; `pools` are the pools' names in order, and count
-/// difficulties as those of `family` do. A verbose one leaves nothing out.
+/// difficulties as those of `family` do. What is counted is in `records`. A verbose one leaves nothing out.
 pub fn screen(
     kind: UiKind,
     out: Box<dyn io::Write>,
     family: Family,
     pools: Vec<String>,
+    records: Arc<Records>,
     verbose: bool,
 ) -> Box<dyn Screen> {
     let detail = match kind {
-        UiKind::Json => return Box::new(json::Json::new(out, family, pools)),
+        UiKind::Json => return Box::new(json::Json::new(out, family, pools, records)),
         UiKind::Quiet => lines::Detail::Problems,
         UiKind::Lines if verbose => lines::Detail::All,
         UiKind::Lines => lines::Detail::News,
     };
-    Box::new(lines::Lines::new(out, family, pools, detail))
+    Box::new(lines::Lines::new(out, family, pools, records, detail))
 }

@@ -38,6 +38,23 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// Energy for a number of hashes, by power in watts and hashes per second: `12.8 J/kH`. `None` while nothing is hashed.
+pub fn efficiency(power_w: f64, rate_hs: f64) -> Option<String> {
+    if rate_hs <= 0.0 {
+        return None;
+    }
+    let (scaled, prefix) = scale(rate_hs);
+    let joules = power_w / scaled;
+    let digits = if joules < 1.0 {
+        3
+    } else if joules < 10.0 {
+        2
+    } else {
+        1
+    };
+    Some(format!("{joules:.digits$} J/{prefix}H"))
+}
+
 /// A share of one as percent.
 pub fn percent(share: f64) -> String {
     if share < 0.1 { format!("{:.1} %", share * 100.0) } else { format!("{:.0} %", share * 100.0) }
@@ -91,5 +108,8 @@ mod tests {
         assert_eq!(duration(Duration::from_secs(38_500 * 31_557_600)), "38.5k years");
         assert_eq!(percent(0.0975), "9.8 %");
         assert_eq!(percent(0.31), "31 %");
+        assert_eq!(efficiency(88.0, 6900.0).as_deref(), Some("12.8 J/kH"));
+        assert_eq!(efficiency(164.0, 1.31e9).as_deref(), Some("125.2 J/GH"));
+        assert_eq!(efficiency(88.0, 0.0), None);
     }
 }
