@@ -352,8 +352,8 @@ mod tests {
     use crate::safety::{Cap, Reason};
 
     fn translated(happenings: &[Happening]) -> Vec<(&'static str, Value)> {
-        let mut translate = events(Family::Bitcoin, vec!["stratum+tcp://pool.example:3333".into()]);
-        happenings.iter().flat_map(|happening| translate(happening)).collect()
+        let translate = events(Family::Bitcoin, vec!["stratum+tcp://pool.example:3333".into()]);
+        happenings.iter().flat_map(translate).collect()
     }
 
     fn kinds(happenings: &[Happening]) -> Vec<&'static str> {

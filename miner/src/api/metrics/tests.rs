@@ -8,7 +8,7 @@ use super::*;
 use crate::api::About;
 use crate::devices::{DatasetReady, RandomxMemory};
 use crate::engine::{DeviceSnapshot, DeviceState, Duty, PoolSnapshot, Rates, Snapshot, State as MinerState};
-use crate::records::StaleCause;
+use crate::records::{Effective, StaleCause};
 use crate::safety::{Cap, Reason};
 use crate::telemetry::{DeviceReadings, HostReadings, HugePagePool, Place, Temperature};
 
@@ -99,27 +99,28 @@ fn key(result: &'static str, reason: &'static str) -> ShareKey {
 fn statistics() -> Statistics {
     let mut times = Histogram::default();
     [3, 40, 60_000].iter().for_each(|time_ms| times.observe(Duration::from_millis(*time_ms)));
-    let mut statistics = Statistics::default();
-    statistics.shares = [
-        (key("accepted", ""), 4),
-        (key("stale", "in-flight"), 1),
-        (key("stale", "unknown"), 2),
-        (key("no-reply", ""), 1),
-    ]
-    .into();
-    statistics.accepted_hashes = [((0, "cpu0".to_owned()), 240_000.0)].into();
-    statistics.last_accepted_s = [(0, 1.7e9 + 30.0)].into();
-    statistics.answer = [(0, times)].into();
-    statistics.new_work = [("cpu0".to_owned(), times)].into();
-    statistics.found_to_sent = times;
-    statistics.check = times;
-    statistics.stale_causes = [(StaleCause::InFlight, 1), (StaleCause::Unknown, 2)].into();
-    statistics.best_difficulty = 412_600.0;
-    statistics.pool_mined_s = [(0, 60.0)].into();
-    statistics.luck_ratio = Some(0.98);
-    statistics.expected = Some(crate::records::Expected { hs: 1010.0, saved_s: 1.6e9 });
-    statistics.effective.chance_ratio = Some(0.98);
-    statistics
+    Statistics {
+        shares: [
+            (key("accepted", ""), 4),
+            (key("stale", "in-flight"), 1),
+            (key("stale", "unknown"), 2),
+            (key("no-reply", ""), 1),
+        ]
+        .into(),
+        accepted_hashes: [((0, "cpu0".to_owned()), 240_000.0)].into(),
+        last_accepted_s: [(0, 1.7e9 + 30.0)].into(),
+        answer: [(0, times)].into(),
+        new_work: [("cpu0".to_owned(), times)].into(),
+        found_to_sent: times,
+        check: times,
+        stale_causes: [(StaleCause::InFlight, 1), (StaleCause::Unknown, 2)].into(),
+        best_difficulty: 412_600.0,
+        pool_mined_s: [(0, 60.0)].into(),
+        luck_ratio: Some(0.98),
+        expected: Some(crate::records::Expected { hs: 1010.0, saved_s: 1.6e9 }),
+        effective: Effective { chance_ratio: Some(0.98), ..Effective::default() },
+        ..Statistics::default()
+    }
 }
 
 fn text(format: Format) -> String {
