@@ -28,7 +28,7 @@ use crate::exit::Exit;
 use crate::problem::{Problem, Severity};
 use crate::records::{Recorder, Records};
 use crate::safety::Governor;
-use crate::telemetry::{self, DeviceKind, Telemetry, Watched};
+use crate::telemetry::{self, Telemetry, Watched};
 use crate::ui::{Viewer, say, say_error, screen};
 use crate::wallet::shown_user;
 
@@ -81,7 +81,7 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
         stats_interval: settings.stats_interval,
         patience: Patience::default(),
     };
-    let watched: Vec<Watched> = setup.chosen.iter().map(watched).collect();
+    let watched = Watched::all(&setup);
     let (orders, waiting_orders) = mpsc::channel(MAX_ORDERS);
     let recorder = {
         let records = Arc::clone(&records);
@@ -195,11 +195,6 @@ fn about(settings: &Settings, setup: &Setup, client: &Client, access: Option<&Ac
             .filter_map(|device| Some((device.id.clone(), device.pci.clone()?)))
             .collect(),
     }
-}
-
-fn watched(device: &Chosen) -> Watched {
-    let kind = DeviceKind::of(&device.id);
-    Watched { id: device.id.clone(), kind, pci: device.pci.clone(), package: None }
 }
 
 /// Why the miner ended by itself.

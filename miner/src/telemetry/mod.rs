@@ -1,7 +1,18 @@
 //! What sensors say of the devices and of the machine. Every sensor is optional: what is not there is `None`, never an
 //! error, and a source that is slow or gone costs its own readings and nothing else.
 
+mod battery;
+mod cpus;
+mod energy;
+mod glance;
+mod host;
+mod hwmon;
 mod merge;
+mod nvml;
+mod pci;
+mod plausible;
+mod rapl;
+mod roots;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -9,6 +20,15 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::devices::{Chosen, Setup};
+
+pub use battery::BatterySource;
+pub use glance::{Glance, glance};
+pub use host::HostSource;
+pub use hwmon::HwmonSource;
+pub use nvml::{ASK_AGAIN, NvmlSource};
+pub use rapl::RaplSource;
+pub use roots::Roots;
 pub use watch::{PERIOD, STALE_AFTER, Telemetry};
 
 /// Everything that is known at one moment.
@@ -122,8 +142,34 @@ pub struct Watched {
     pub kind: DeviceKind,
     /// PCI address of a graphics card, as in `0000:0b:00.0`.
     pub pci: Option<String>,
-    /// Package (socket) of a processor, from 0.
+    /// Package (socket) of a processor, as the kernel numbers them; `None` for a device on all of them.
     pub package: Option<u32>,
+}
+
+impl Watched {
+    /// A processor that works on these processing units, by their operating-system indices.
+    pub fn cpu(id: &str, units: impl IntoIterator<Item = u32>, roots: &Roots) -> Self {
+        let mut packages: Vec<_> = units.into_iter().map(|unit| cpus::package_of(roots, unit)).collect();
+        packages.sort_unstable();
+        packages.dedup();
+        let package = if let [package] = packages[..] { package } else { None };
+        Self { id: id.to_owned(), kind: DeviceKind::Cpu, pci: None, package }
+    }
+
+    /// The devices of a set-up.
+    pub fn all(setup: &Setup) -> Vec<Self> {
+        let roots = Roots::of_this_machine();
+        let watched = |chosen: &Chosen| {
+            let kind = DeviceKind::of(&chosen.id);
+            if kind != DeviceKind::Cpu {
+                return Self { id: chosen.id.clone(), kind, pci: chosen.pci.clone(), package: None };
+            }
+            let workers = setup.sources.iter().map(|source| source.info());
+            let units = workers.filter(|info| info.id == chosen.id).filter_map(|info| info.pinned_to);
+            Self::cpu(&chosen.id, units, &roots)
+        };
+        setup.chosen.iter().map(watched).collect()
+    }
 }
 
 /// Kinds of devices, for limits.
@@ -149,6 +195,28 @@ impl DeviceKind {
     }
 }
 
+/// What a source found for a device, or why it found nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// The device.
+    #[serde(skip)]
+    pub device: String,
+    /// For people.
+    pub text: String,
+    /// What would make more known, if anything does.
+    pub help: Option<String>,
+}
+
+impl Note {
+    fn new(device: &str, text: impl Into<String>) -> Self {
+        Self { device: device.to_owned(), text: text.into(), help: None }
+    }
+
+    fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
+
 /// Something with sensors. Lives on a thread of its own, so that it may block.
 pub trait Source: Send {
     /// Its name in messages.
@@ -156,12 +224,36 @@ pub trait Source: Send {
 
     /// What its sensors say now. Called every [`PERIOD`]; what is left out is not known.
     fn read(&mut self) -> Readings;
+
+    /// What was found for each device, or why nothing was, as of the latest [`Source::read`].
+    fn notes(&self) -> Vec<Note> {
+        Vec::new()
+    }
 }
 
-/// The sources of this machine for these devices.
+/// The sources of this machine for these devices, the best first: what the first one knows of a device's power counts.
+/// NVIDIA's library is that of the loader's usual name and places; nothing in the environment names another.
 pub fn sources(devices: &[Watched]) -> Vec<Box<dyn Source>> {
-    let _ = devices;
-    Vec::new()
+    let roots = Roots::of_this_machine();
+    let mut sources = device_sources(devices, &roots);
+    sources.push(Box::new(BatterySource::new(roots.clone())));
+    sources.push(Box::new(HostSource::new(roots)));
+    sources
+}
+
+/// Those that tell of devices.
+pub fn device_sources(devices: &[Watched], roots: &Roots) -> Vec<Box<dyn Source>> {
+    let mut sources: Vec<Box<dyn Source>> = Vec::new();
+    if let Some(nvml) = NvmlSource::new(devices, roots, None) {
+        sources.push(Box::new(nvml));
+    }
+    if let Some(rapl) = RaplSource::new(devices, roots.clone()) {
+        sources.push(Box::new(rapl));
+    }
+    if let Some(hwmon) = HwmonSource::new(devices, roots.clone()) {
+        sources.push(Box::new(hwmon));
+    }
+    sources
 }
 
 /// Readings that are older than this count as not there.
