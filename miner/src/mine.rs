@@ -59,6 +59,9 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
     if let Some(caution) = settings.algorithm.caution {
         sink(Notice::Warning(Problem::warning("cannot-pay", caution)));
     }
+    if settings.watchdog_test {
+        sink(Notice::Warning(watchdog_test()));
+    }
     drop(sink);
     let failed = |error: io::Error| (Problem::error("system", error.to_string()), Exit::Failed);
     let log_file = open_log(settings)?;
@@ -79,7 +82,7 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
     let options = RunOptions {
         time_limit: settings.time_limit,
         stats_interval: settings.stats_interval,
-        patience: Patience::default(),
+        patience: if settings.watchdog_test { Patience::of_test() } else { Patience::default() },
     };
     let watched = Watched::all(&setup);
     let (orders, waiting_orders) = mpsc::channel(MAX_ORDERS);
@@ -195,6 +198,12 @@ fn about(settings: &Settings, setup: &Setup, client: &Client, access: Option<&Ac
             .filter_map(|device| Some((device.id.clone(), device.pci.clone()?)))
             .collect(),
     }
+}
+
+fn watchdog_test() -> Problem {
+    Problem::warning("watchdog-test", "the first worker hangs twice from 20 s after its first hash (on purpose: --watchdog-test)")
+        .fact("A worker counts as hung after 10 s, is left behind and started again; two make the miner end with code 42.")
+        .help("leave --watchdog-test out to mine")
 }
 
 /// Why the miner ended by itself.

@@ -84,6 +84,7 @@ fn mine_at(start: u64, devices: &[SimOptions], profile: Profile, seconds: u64) -
             preparing: Duration::from_secs(60),
             rebirth: [Duration::from_millis(50); 2],
             bench: Duration::from_secs(600),
+            test: false,
         },
     };
     let notes = Notes::default();

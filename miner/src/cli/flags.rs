@@ -85,7 +85,7 @@ fn put(layer: &mut Layer, option: Typed) -> Result<(), Problem> {
         Some(pool) if Key::of(setting).per_pool => pool,
         _ => &mut layer.values,
     };
-    if Key::of(setting).form == Form::List
+    if (Key::of(setting).repeats || Key::of(setting).form == Form::List)
         && let Some(earlier) = values.get_mut(&setting)
     {
         earlier.text = format!("{},{}", earlier.text, given.text);

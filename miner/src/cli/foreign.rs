@@ -58,7 +58,8 @@ const NO_TOKEN: &str =
 const HTTP_HOST: &str = "http-host";
 const HTTP_PORT: &str = "http-port";
 const NO_GPU: Means = Nothing("GPUs are used through Vulkan, Metal or DX12; `--devices` chooses among them");
-const NO_PAUSE: Means = Later("pausing by itself");
+const LIMIT: Means = Becomes(Setting::TempLimit, temperatures);
+const RESUME: Means = Becomes(Setting::TempResume, temperatures);
 const NO_BENCH_HERE: Means = Refused("use `rminer bench`");
 const ONE_ALGORITHM: Means = Nothing("rminer mines one algorithm at a time");
 
@@ -139,8 +140,25 @@ const FOREIGN: &[Foreign] = &[
     ),
     flag("api-id", Value, Nothing("the interface shows the name that --worker gives")),
     flag("api-worker-id", Value, Nothing("the interface shows the name that --worker gives")),
-    flag("pause-on-battery", Bare, NO_PAUSE),
-    flag("pause-on-active", Perhaps, NO_PAUSE),
+    // Heat and power.
+    flag("pause-on-battery", Bare, Is(Setting::PauseOn, "battery")),
+    flag("pause-on-active", Perhaps, Later("pausing while somebody works at the machine")),
+    flag("max-temp", Value, LIMIT),
+    flag("temperature-limit", Value, LIMIT),
+    flag("temp_limit", Value, LIMIT),
+    flag("temp_stop", Value, LIMIT),
+    flag("tstop", Value, LIMIT),
+    flag("templimit", Value, LIMIT),
+    flag("temperature-start", Value, RESUME),
+    flag("temp_resume", Value, RESUME),
+    flag("temp_start", Value, RESUME),
+    flag("tstart", Value, RESUME),
+    flag(
+        "shutdown-temperature",
+        Value,
+        Refused("`--temp-limit` pauses devices; rminer never shuts a machine down"),
+    ),
+    flag("exit-on-high-power", Value, Refused("`--power-cap` keeps the devices under a number of watts")),
     // Running.
     short(
         'B',
@@ -257,4 +275,15 @@ fn tenths(percent: &str) -> String {
         Ok(percent @ 1..=100) => percent.div_ceil(10).to_string(),
         _ => percent.to_owned(),
     }
+}
+
+/// Other miners list temperatures by the number of the GPU, and some leave one out by `*` or `_`. Zero is off.
+fn temperatures(text: &str) -> String {
+    let one = |value: &str| if value == "0" { "off".to_owned() } else { value.to_owned() };
+    let values: Vec<&str> = text.split(',').map(str::trim).collect();
+    if let [single] = values[..] {
+        return one(single);
+    }
+    let named = values.iter().enumerate().filter(|(_, value)| !["", "*", "_"].contains(value));
+    named.map(|(gpu, value)| format!("gpu{gpu}={}", one(value))).collect::<Vec<_>>().join(",")
 }

@@ -47,7 +47,13 @@ pub enum Setting {
     ApiToken,
     ApiAllowOrigin,
     ApiAllowHost,
+    TempLimit,
+    TempResume,
+    PowerCap,
+    PauseOn,
+    Schedule,
     DryRun,
+    WatchdogTest,
     TimeLimit,
     Retries,
 }
@@ -131,6 +137,8 @@ pub struct Key {
     pub hidden: bool,
     /// Why the command line does not take it, where it does not.
     pub no_flag: Option<&'static str>,
+    /// Whether it may be given several times, which adds up to a list.
+    pub repeats: bool,
     /// What happens without it, as text; empty when it goes without saying.
     pub default: &'static str,
     /// One line of help.
@@ -172,6 +180,7 @@ impl Key {
             secret: false,
             hidden: false,
             no_flag: None,
+            repeats: false,
             default: "",
             help,
             more: "",
@@ -233,6 +242,11 @@ impl Key {
     const fn hidden(mut self) -> Self {
         self.hidden = true;
         self.env = false;
+        self
+    }
+
+    const fn repeats(mut self) -> Self {
+        self.repeats = true;
         self
     }
 
@@ -537,6 +551,42 @@ pub const KEYS: &[Key] = &[
             "Repeat it for more. Names of loopback and the address that was asked always count; other names are \
              refused, since a hostile page could have made them up.",
         ),
+    Key::new(Setting::TempLimit, Group::Safety, "temp-limit", "Pause a device at this temperature in C; before, it slows down")
+        .aliases(&["temp-stop"])
+        .value("C")
+        .file("safety.temp_limit", Form::Number)
+        .repeats()
+        .default("auto")
+        .more(
+            "85, a pair of resume and pause such as 75-85, or one for each: gpu0=80,cpu=85,gpu.memory=95. It holds for \
+             a GPU's core and a CPU's package; memory and hotspot have limits of their own. Without it they follow \
+             what the driver says of the hardware, else what is usual. From 5 C below it on less is hashed. `off` \
+             keeps no limit.",
+        ),
+    Key::new(Setting::TempResume, Group::Safety, "temp-resume", "Resume it below this temperature in C")
+        .aliases(&["temp-start"])
+        .value("C")
+        .file("safety.temp_resume", Form::Number)
+        .repeats()
+        .default("auto")
+        .more("Written as --temp-limit. Without it, 10 C below the limit."),
+    Key::new(Setting::PowerCap, Group::Safety, "power-cap", "Keep all devices together under this many watts")
+        .value("W")
+        .file("safety.power_cap", Form::Number)
+        .default("off")
+        .more("By hashing less. What a device draws has to be known for it; the first report of a start says of which it is not."),
+    Key::new(Setting::PauseOn, Group::Safety, "pause-on", "When to pause: battery or never")
+        .value("WHEN")
+        .words(&["battery", "never"])
+        .file("safety.pause_on", Form::Text)
+        .repeats()
+        .default("battery")
+        .more("battery: while the machine runs on it, and while it is hotter than 40 C."),
+    Key::new(Setting::Schedule, Group::Safety, "schedule", "Mine only in these hours, such as \"mon-fri 22:00-06:00; sat,sun\"")
+        .value("RULE")
+        .file("safety.schedule", Form::Text)
+        .default("always")
+        .more("In local time. Hours that end before they begin go on into the next day."),
     Key::new(
         Setting::DryRun,
         Group::Running,
@@ -545,6 +595,14 @@ pub const KEYS: &[Key] = &[
     )
     .switch()
     .no_env(),
+    Key::new(
+        Setting::WatchdogTest,
+        Group::Running,
+        "watchdog-test",
+        "Make a worker hang on purpose, to see what becomes of it",
+    )
+    .switch()
+    .hidden(),
     Key::new(Setting::TimeLimit, Group::Running, "time-limit", "Stop after this long, such as 90s, 2h")
         .value("TIME")
         .file("time_limit", Form::Number)

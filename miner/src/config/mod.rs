@@ -12,6 +12,7 @@ mod pools;
 mod raw;
 mod resolve;
 mod resolved;
+mod safety;
 pub(crate) mod secrets;
 pub mod toml_text;
 mod values;

@@ -9,10 +9,10 @@ use super::resolved::{
     CpuSettings, EffectiveSetting, GpuSettings, HugePages, LogFormat, LogSettings, RandomxMode, Settings,
     UiKind, When,
 };
+use super::safety;
 use super::values::{self, Fault, Threads};
 use crate::api::ApiSettings;
 use crate::problem::Problem;
-use crate::safety::SafetySettings;
 
 /// Where the interface listens when nobody says otherwise.
 const API_BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4077);
@@ -103,8 +103,10 @@ pub fn resolve(layers: &Layers, need: Pools, globals: Globals) -> Result<Resolut
         allow_origin: resolver.take(Setting::ApiAllowOrigin, values::origins).unwrap_or_default(),
         allow_host: resolver.take(Setting::ApiAllowHost, values::host_names).unwrap_or_default(),
     };
+    let safety = safety::resolve(&mut resolver);
     let time_limit = resolver.take(Setting::TimeLimit, values::time).flatten();
     let retries = resolver.take(Setting::Retries, values::retries).flatten();
+    let watchdog_test = resolver.take(Setting::WatchdogTest, values::switch).unwrap_or(false);
     let dry_run = resolver.take(Setting::DryRun, values::switch).unwrap_or(false);
     if !resolver.problems.is_empty() {
         return Err(resolver.problems);
@@ -124,7 +126,8 @@ pub fn resolve(layers: &Layers, need: Pools, globals: Globals) -> Result<Resolut
         dry_run,
         log,
         api,
-        safety: SafetySettings::default(),
+        safety,
+        watchdog_test,
         state_folder: layers.state_folder.clone(),
         effective,
         warnings: resolver.warnings,
@@ -154,7 +157,11 @@ pub(super) struct Resolver<'a> {
 
 impl<'a> Resolver<'a> {
     /// A general setting, or `None` when nobody gave it or what was given is wrong.
-    fn take<T>(&mut self, setting: Setting, parse: impl Fn(&str) -> Result<T, Fault>) -> Option<T> {
+    pub(super) fn take<T>(
+        &mut self,
+        setting: Setting,
+        parse: impl Fn(&str) -> Result<T, Fault>,
+    ) -> Option<T> {
         let layers = self.layers;
         let given =
             [&layers.flags, &layers.env, &layers.file].into_iter().find_map(|l| l.values.get(&setting));

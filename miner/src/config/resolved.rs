@@ -41,6 +41,8 @@ pub struct Settings {
     pub time_limit: Option<Duration>,
     /// Check all that can be checked without mining, then stop.
     pub dry_run: bool,
+    /// Make a worker hang on purpose, to see what becomes of it.
+    pub watchdog_test: bool,
     /// Where and how to log.
     pub log: LogSettings,
     /// The interface of the running miner.

@@ -27,7 +27,7 @@ pub(super) struct Fault {
     pub help: String,
 }
 
-fn fault<T>(why: impl Into<String>, help: impl Into<String>) -> Result<T, Fault> {
+pub(super) fn fault<T>(why: impl Into<String>, help: impl Into<String>) -> Result<T, Fault> {
     Err(Fault { why: why.into(), help: help.into() })
 }
 

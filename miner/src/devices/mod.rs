@@ -3,6 +3,7 @@
 pub mod affinity;
 pub mod cpu;
 pub mod gpu;
+pub mod heat;
 mod open;
 pub(crate) mod os;
 pub mod planted;
@@ -19,6 +20,7 @@ use thiserror::Error;
 
 pub use self::open::{Chosen, LeftOut, Setup, chooses_a_cpu, kinds, open};
 pub use self::os::host_name;
+use crate::engine::Throttle;
 use crate::problem::Problem;
 
 /// Why a device stopped.
@@ -67,6 +69,7 @@ impl Generation {
             seen: self.number.load(Ordering::Acquire),
             began: *self.began.lock().unwrap_or_else(PoisonError::into_inner),
             generation: Arc::clone(&self.number),
+            throttle: None,
         }
     }
 }
@@ -77,12 +80,20 @@ pub struct Interrupt {
     generation: Arc<AtomicU64>,
     seen: u64,
     began: Instant,
+    /// A pause interrupts as well.
+    throttle: Option<Throttle>,
 }
 
 impl Interrupt {
-    /// Whether newer work waits; cheap enough for every RandomX hash.
+    /// The same, set by a pause of the device as well.
+    pub fn or_paused(self, throttle: &Throttle) -> Self {
+        Self { throttle: Some(throttle.clone()), ..self }
+    }
+
+    /// Whether newer work waits, or the device is to pause; cheap enough for every RandomX hash.
     pub fn is_set(&self) -> bool {
         self.generation.load(Ordering::Relaxed) != self.seen
+            || self.throttle.as_ref().is_some_and(Throttle::is_paused)
     }
 
     /// When the work that it comes with was there: the time of the [`Generation::advance`] before it was taken.
@@ -111,7 +122,8 @@ pub trait Device {
 
     /// Hashes the counters of `range` (see [`Work::nonce`]) in order, for one time slice: stops
     /// early when `interrupt` is set or when a slice's time has passed. Returns how many counters, from the
-    /// start of the range, are done; each of them was hashed exactly once.
+    /// start of the range, are done; each of them was hashed exactly once. Nothing is in flight when it returns: the
+    /// hits of all that is done are in `found`, so that a device may rest or pause after any call.
     ///
     /// # Errors
     /// Any [`DeviceError`] but `Interrupted`; after one the device is dropped.
@@ -252,6 +264,7 @@ pub type NoticeSink = Arc<dyn Fn(Notice) + Send + Sync>;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Duty;
 
     #[test]
     fn interrupt_is_set_by_the_next_advance_only() {
@@ -261,5 +274,16 @@ mod tests {
         generation.advance();
         assert!(first.is_set());
         assert!(!generation.interrupt().is_set());
+    }
+
+    #[test]
+    fn a_pause_interrupts_until_it_is_over() {
+        let throttle = Throttle::default();
+        let interrupt = Generation::default().interrupt().or_paused(&throttle);
+        assert!(!interrupt.is_set());
+        throttle.set(Duty::PAUSE);
+        assert!(interrupt.is_set());
+        throttle.set(Duty::from_permille(1));
+        assert!(!interrupt.is_set());
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rminer_algos::{Hash, Reference, Target, Unavailable, Work};
 use rminer_pool::{ToyReference, toy_hash};
 
+use super::heat::SimHeat;
 use super::{Check, Device, DeviceError, DeviceInfo, DeviceSource, Found, Interrupt};
 
 /// Length of a slice.
@@ -29,6 +30,8 @@ pub struct SimOptions {
     pub failure: Option<(SimFailure, u32)>,
     /// Time that new work takes.
     pub load_time: Duration,
+    /// What gets warm by it.
+    pub heat: Option<SimHeat>,
 }
 
 impl Default for SimOptions {
@@ -40,6 +43,7 @@ impl Default for SimOptions {
             doubled: false,
             failure: None,
             load_time: Duration::ZERO,
+            heat: None,
         }
     }
 }
@@ -61,6 +65,8 @@ pub enum SimFailure {
     LostInScan,
     /// Notices by itself that it computes wrong results.
     Wrong,
+    /// Answers each slice, and has done no hash in it.
+    Barren,
 }
 
 /// Opens simulated devices.
@@ -138,6 +144,10 @@ impl Device for Sim {
             Some(SimFailure::Hang) => loop {
                 std::thread::sleep(Duration::from_millis(100));
             },
+            Some(SimFailure::Barren) => {
+                std::thread::sleep(SLICE);
+                return Ok(0);
+            }
             Some(SimFailure::Wrong) => return Err(DeviceError::Wrong("simulated".into())),
             // The first half is done and comes back; the loss itself is the next answer.
             Some(SimFailure::LostInScan) if self.lost => {
@@ -173,6 +183,9 @@ impl Device for Sim {
         }
         while began.elapsed() < SLICE && !interrupt.is_set() {
             std::thread::sleep(Duration::from_millis(1));
+        }
+        if let Some(heat) = &self.options.heat {
+            heat.hashed(began.elapsed());
         }
         Ok(count)
     }

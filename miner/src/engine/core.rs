@@ -328,8 +328,10 @@ impl Core {
             self.crew.set_duty(device, caps.first().map_or_else(Default::default, |cap| cap.duty));
         }
         self.happenings.extend(decision.changes.iter().cloned().map(Happening::Cap));
+        self.happenings.extend(decision.warnings.iter().cloned().map(Happening::Warning));
         if let Some(reason) = &decision.stop {
-            let problem = Problem::error("safety-stop", reason.clone());
+            let problem = Problem::error("safety-stop", reason.clone())
+                .help("look after fans, dust and the air around it before you start again");
             self.happenings.push(Happening::Warning(problem));
             self.exit = self.exit.or(Some(Exit::SafetyStop));
         }
@@ -381,9 +383,11 @@ impl Core {
             });
             device.hashes += hashes;
             device.mismatches += mismatches;
-            let (losses, hung) = self.crew.losses(worker);
-            device.losses += losses;
-            device.hung += hung;
+            let losses = self.crew.losses(worker);
+            device.losses += losses.all;
+            device.hung += losses.hung;
+            device.restarts += losses.restarts;
+            device.benched += losses.benched;
             device.new_work.merge(&self.crew.new_work(worker));
             if let Some(counts) = ledger.device(worker) {
                 device.accepted += counts.accepted;
@@ -399,6 +403,7 @@ impl Core {
             devices,
             pools: self.pool_snapshots(ledger),
             host: self.readings.host.clone(),
+            safety: self.decision.shown.clone(),
             rates: self.total_window.rates(),
             shares: ledger.total().clone(),
             pending: ledger.pending(),
@@ -547,7 +552,8 @@ impl Core {
             | CrewEvent::Lost(worker, ..)
             | CrewEvent::Benched(worker, _)
             | CrewEvent::Unusable(worker, _)
-            | CrewEvent::Hung(worker, _) => *worker,
+            | CrewEvent::Hung(worker, ..)
+            | CrewEvent::Sabotaged(worker, _) => *worker,
         };
         let number = self.crew.source(worker).map_or(0, |source| source.info().worker);
         self.happenings.push(Happening::Crew(event, self.device_of(worker), number));

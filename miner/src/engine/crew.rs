@@ -9,9 +9,10 @@ use tokio::sync::mpsc;
 use super::hashrate::Meter;
 use super::histogram::Histogram;
 use super::mailbox::{Letter, Mailbox};
+use super::sabotage::Sabotage;
 use super::snapshot::DeviceState;
 use super::throttle::{Duty, Throttle};
-use super::worker::{Doing, Report, Worker};
+use super::worker::{Doing, Joints, Report, Worker};
 use crate::devices::{Check, DeviceError, DeviceSource};
 
 /// Losses within [`LOSS_WINDOW`] after which a device is benched.
@@ -37,6 +38,8 @@ pub struct Patience {
     pub rebirth: [Duration; MAX_LOSSES - 1],
     /// Rest of a device that was lost too often.
     pub bench: Duration,
+    /// Makes the first worker hang twice on purpose; then no device may take longer than `hashing`.
+    pub test: bool,
 }
 
 impl Default for Patience {
@@ -46,7 +49,15 @@ impl Default for Patience {
             preparing: Duration::from_secs(900),
             rebirth: [Duration::from_secs(1), Duration::from_secs(5)],
             bench: Duration::from_secs(3600),
+            test: false,
         }
+    }
+}
+
+impl Patience {
+    /// For `--watchdog-test`: little, so that people see the end of it.
+    pub fn of_test() -> Self {
+        Self { hashing: Duration::from_secs(10), test: true, ..Self::default() }
     }
 }
 
@@ -61,8 +72,10 @@ pub enum CrewEvent {
     Benched(u16, DeviceError),
     /// It can never do this work.
     Unusable(u16, DeviceError),
-    /// It hangs; its thread was left behind.
-    Hung(u16, Duration),
+    /// It hangs; its thread was left behind. True where it was made to.
+    Hung(u16, Duration, bool),
+    /// It is made to hang from now on, for the so many-th time of `--watchdog-test`.
+    Sabotaged(u16, usize),
 }
 
 /// The workers' slots.
@@ -74,6 +87,21 @@ pub struct Crew {
     reports: mpsc::Sender<Report>,
     patience: Patience,
     abandoned: u32,
+    /// Of the first worker, and how often it was seen to strike.
+    sabotage: Option<(Sabotage, usize)>,
+}
+
+/// What became of a worker so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Times that it was lost, for whatever reason.
+    pub all: u64,
+    /// Of these, times that it hung.
+    pub hung: u64,
+    /// Times that it was started again.
+    pub restarts: u64,
+    /// Times that it was lost too often and had to rest.
+    pub benched: u64,
 }
 
 struct Slot {
@@ -82,8 +110,7 @@ struct Slot {
     worker: Option<Worker>,
     life: u32,
     losses: VecDeque<Instant>,
-    /// All of its losses, and those at which it hung.
-    counts: (u64, u64),
+    counts: Losses,
     benched: bool,
     rebirth: Option<Instant>,
     unusable: bool,
@@ -107,7 +134,7 @@ impl Crew {
             worker: None,
             life: 0,
             losses: VecDeque::new(),
-            counts: (0, 0),
+            counts: Losses::default(),
             benched: false,
             rebirth: None,
             unusable: false,
@@ -118,12 +145,19 @@ impl Crew {
         let slots: Vec<Slot> = sources.into_iter().map(slot).collect();
         let throttles =
             slots.iter().map(|slot| (slot.source.info().id.clone(), Throttle::default())).collect();
-        Self { slots, throttles, mailbox, reports, patience, abandoned: 0 }
+        let sabotage = patience.test.then(|| (Sabotage::default(), 0));
+        Self { slots, throttles, mailbox, reports, patience, abandoned: 0, sabotage }
     }
 
     /// Starts every worker that is due, and looks for hung ones.
     pub fn tick(&mut self, now: Instant) -> Vec<CrewEvent> {
         let mut events = Vec::new();
+        if let Some((sabotage, seen)) = &mut self.sabotage
+            && sabotage.struck() > *seen
+        {
+            *seen = sabotage.struck();
+            events.push(CrewEvent::Sabotaged(0, *seen));
+        }
         for index in 0..self.slots.len() {
             if let Some(event) = self.check_pulse(now, index) {
                 events.push(event);
@@ -195,9 +229,9 @@ impl Crew {
         self.slots.iter().map(|slot| (&slot.source, slot.meter.total(), slot.mismatches))
     }
 
-    /// How often a worker was lost, and how often of these it hung.
-    pub fn losses(&self, worker: u16) -> (u64, u64) {
-        self.slots.get(usize::from(worker)).map_or((0, 0), |slot| slot.counts)
+    /// What became of a worker so far.
+    pub fn losses(&self, worker: u16) -> Losses {
+        self.slots.get(usize::from(worker)).map_or_else(Losses::default, |slot| slot.counts)
     }
 
     /// Times from a job's arrival to the first hash of it by this worker.
@@ -266,17 +300,17 @@ impl Crew {
         let number = u16::try_from(index).ok()?;
         let slot = &mut self.slots[index];
         slot.life += 1;
+        slot.counts.restarts += u64::from(slot.life > 1);
         slot.rebirth = None;
         slot.benched = false;
-        let started = Worker::start(
-            number,
-            slot.life,
-            Arc::clone(&slot.source),
-            Arc::clone(&self.mailbox),
-            slot.meter.clone(),
-            self.throttles.get(&slot.source.info().id).cloned().unwrap_or_default(),
-            self.reports.clone(),
-        );
+        let joints = Joints {
+            mailbox: Arc::clone(&self.mailbox),
+            meter: slot.meter.clone(),
+            throttle: self.throttles.get(&slot.source.info().id).cloned().unwrap_or_default(),
+            reports: self.reports.clone(),
+            sabotage: self.sabotage.as_ref().filter(|_| index == 0).map(|(sabotage, _)| sabotage.clone()),
+        };
+        let started = Worker::start(number, slot.life, Arc::clone(&slot.source), joints);
         match started {
             Ok(worker) => {
                 slot.worker = Some(worker);
@@ -293,6 +327,7 @@ impl Crew {
         let (doing, since) = slot.worker.as_ref()?.pulse.read();
         let silent = now.saturating_duration_since(since);
         let limit = match doing {
+            Doing::Hashing if self.patience.test => self.patience.hashing,
             Doing::Hashing => self.patience.hashing.max(slot.source.slowest_slice()),
             Doing::Preparing => self.patience.preparing,
             Doing::Idle | Doing::Ended => return None,
@@ -301,11 +336,12 @@ impl Crew {
             return None;
         }
         slot.worker.take()?.abandon();
-        slot.counts.1 += 1;
+        slot.counts.hung += 1;
         self.abandoned += 1;
+        let on_purpose = index == 0 && self.sabotage.is_some();
         let number = u16::try_from(index).ok()?;
         slot.lost(now, number, DeviceError::Lost("hung".into()), &self.patience);
-        Some(CrewEvent::Hung(number, silent))
+        Some(CrewEvent::Hung(number, silent, on_purpose))
     }
 }
 
@@ -317,12 +353,13 @@ impl Slot {
         }
         self.losses.retain(|at| now.saturating_duration_since(*at) < LOSS_WINDOW);
         self.losses.push_back(now);
-        self.counts.0 += 1;
+        self.counts.all += 1;
         let tries = if matches!(error, DeviceError::Wrong(_)) { MAX_LOSSES } else { self.losses.len() };
         let Some(wait) = patience.rebirth.get(tries - 1) else {
             self.rebirth = Some(now + patience.bench);
             self.losses.clear();
             self.benched = true;
+            self.counts.benched += 1;
             return CrewEvent::Benched(worker, error);
         };
         self.rebirth = Some(now + *wait);
@@ -378,6 +415,7 @@ mod tests {
                 preparing: Duration::from_secs(60),
                 rebirth: [Duration::from_millis(20); 2],
                 bench: Duration::from_millis(500),
+                test: false,
             };
             let crew = Crew::new(sources.collect(), Arc::clone(&mailbox), sender, patience);
             let assignment = Scheduler::default().job(job()).unwrap();
@@ -440,6 +478,26 @@ mod tests {
         }
         bench.run(|bench| bench.count(|event| matches!(event, CrewEvent::Benched(0, _))) == 1);
         bench.run(|bench| bench.crew.slots[0].meter.total() > 0);
+        assert_eq!(bench.crew.losses(0), Losses { all: 3, hung: 0, restarts: 3, benched: 1 });
+        bench.stop();
+    }
+
+    /// A device that answers and does no hash hangs as well; one that is paused or rests does not.
+    #[test]
+    fn hashes_are_the_sign_of_life() {
+        let mut bench = Bench::new(&[Some((SimFailure::Barren, 1)), None]);
+        bench.crew.patience.hashing = Duration::from_secs(1);
+        bench.run(|bench| bench.count(|event| matches!(event, CrewEvent::Hung(0, ..))) == 1);
+        bench.run(|bench| bench.crew.slots[0].meter.total() > 0);
+        bench.crew.set_duty("sim0", Duty::PAUSE);
+        let end = Instant::now() + Duration::from_millis(1500);
+        bench.run(|_| Instant::now() >= end);
+        bench.crew.set_duty("sim0", Duty::from_permille(10));
+        let end = Instant::now() + Duration::from_millis(2500);
+        bench.run(|_| Instant::now() >= end);
+        assert_eq!(bench.crew.losses(0), Losses { all: 1, hung: 1, restarts: 1, benched: 0 });
+        assert_eq!(bench.crew.losses(1), Losses::default());
+        bench.crew.set_duty("sim0", Duty::FULL);
         bench.stop();
     }
 
@@ -479,9 +537,9 @@ mod tests {
     #[test]
     fn hung_threads_are_left_behind() {
         let mut bench = Bench::new(&[Some((SimFailure::Hang, 2)), None]);
-        bench.run(|bench| bench.count(|event| matches!(event, CrewEvent::Hung(0, _))) == 1);
+        bench.run(|bench| bench.count(|event| matches!(event, CrewEvent::Hung(0, ..))) == 1);
         assert!(!bench.crew.needs_restart());
-        bench.run(|bench| bench.count(|event| matches!(event, CrewEvent::Hung(0, _))) == 2);
+        bench.run(|bench| bench.count(|event| matches!(event, CrewEvent::Hung(0, ..))) == 2);
         assert!(bench.crew.needs_restart());
         let hits = bench.hits;
         bench.run(|bench| bench.hits > hits);

@@ -37,7 +37,7 @@ impl Lease {
     }
 
     /// The next `count` counters, or what is left of the space; `None` when nothing is left. Counters that a
-    /// worker takes and does not hash are not handed out again. The very last counter of a 64-bit space is
+    /// worker takes and does not give back are not handed out again. The very last counter of a 64-bit space is
     /// never handed out, since the end of its range could not be said.
     pub fn take(&self, count: u64) -> Option<Range<u64>> {
         if count > 0
@@ -53,7 +53,7 @@ impl Lease {
         taken.ok().map(|start| start..start.saturating_add(count).min(end))
     }
 
-    /// Takes back what a device was lent and did not hash because it broke.
+    /// Takes back what a device was lent and did not hash, because it broke, pauses, or has newer work.
     pub fn give_back(&self, range: Range<u64>) {
         let mut returned = self.returned.lock().unwrap_or_else(PoisonError::into_inner);
         if !range.is_empty() && returned.len() < MAX_RETURNED {

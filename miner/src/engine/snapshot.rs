@@ -12,7 +12,7 @@ use super::hashrate::Rates;
 use super::histogram::Histogram;
 use super::throttle::Duty;
 use crate::devices::DatasetReady;
-use crate::safety::Cap;
+use crate::safety::{Cap, SafetySnapshot};
 use crate::telemetry::{DeviceReadings, HostReadings};
 
 /// Everything at one moment.
@@ -48,6 +48,8 @@ pub struct Snapshot {
     pub algorithm: Option<&'static str>,
     /// Times from a hit to the end of its check on the CPU.
     pub check: Histogram,
+    /// The limits in force.
+    pub safety: SafetySnapshot,
 }
 
 /// One device with all its workers.
@@ -89,6 +91,10 @@ pub struct DeviceSnapshot {
     pub new_work: Histogram,
     /// Its RandomX dataset or cache, once there is one.
     pub dataset: Option<DatasetReady>,
+    /// Times that one of its workers was started again.
+    pub restarts: u64,
+    /// Times that one of its workers was lost too often and had to rest.
+    pub benched: u64,
 }
 
 /// One worker of a device.

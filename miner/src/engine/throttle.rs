@@ -58,8 +58,8 @@ impl Default for Throttle {
     }
 }
 
-/// Longest rest between two slices; a device at one thousandth would never be heard of otherwise.
-const LONGEST_REST: Duration = Duration::from_secs(2);
+/// Longest rest after a slice; a device at one thousandth would never be heard of otherwise.
+const LONGEST_REST: Duration = Duration::from_secs(20);
 
 impl Throttle {
     /// Holds from the next slice on.
@@ -70,6 +70,11 @@ impl Throttle {
     /// What holds.
     pub fn duty(&self) -> Duty {
         Duty(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Whether nothing may be hashed. Cheap enough for every hash.
+    pub fn is_paused(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == Duty::PAUSE.0
     }
 
     /// How long to rest after a slice that took so long.
@@ -94,7 +99,11 @@ mod tests {
         throttle.set(Duty::from_permille(250));
         assert_eq!(throttle.rest_after(slice), Duration::from_millis(60));
         throttle.set(Duty::from_permille(1));
-        assert_eq!(throttle.rest_after(slice), LONGEST_REST);
+        assert_eq!(throttle.rest_after(slice), Duration::from_millis(999 * 20));
+        assert_eq!(throttle.rest_after(2 * slice), LONGEST_REST);
+        assert!(!throttle.is_paused());
+        throttle.set(Duty::PAUSE);
+        assert!(throttle.is_paused());
         assert_eq!(Duty::from_permille(2000), Duty::FULL);
         assert_eq!(
             (Duty::from_permille(255).to_string(), Duty::PAUSE.to_string()),

@@ -11,9 +11,10 @@ use tokio::sync::mpsc;
 
 use super::hashrate::Meter;
 use super::mailbox::{Letter, Mailbox};
+use super::sabotage::Sabotage;
 use super::scheduler::Assignment;
-use super::throttle::{Duty, Throttle};
-use crate::devices::{Device, DeviceError, DeviceSource, Found};
+use super::throttle::Throttle;
+use crate::devices::{Device, DeviceError, DeviceSource, Found, Interrupt};
 
 /// An idle worker looks up this often, so that it notices when it was retired.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -82,9 +83,9 @@ pub struct Excess {
 pub enum Doing {
     /// Opening the device or taking new work: may take long.
     Preparing,
-    /// One slice of hashing.
+    /// Hashing; since the last slice that got anywhere.
     Hashing,
-    /// Waiting for work.
+    /// Waiting for work, paused, or at rest between two slices.
     Idle,
     /// The thread has ended.
     Ended,
@@ -100,7 +101,11 @@ impl Pulse {
     }
 
     fn beat(&self, doing: Doing) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (doing, Instant::now());
+        self.beat_since(doing, Instant::now());
+    }
+
+    fn beat_since(&self, doing: Doing, since: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (doing, since);
     }
 
     /// What the worker does and since when.
@@ -120,6 +125,21 @@ pub struct Worker {
     thread: JoinHandle<()>,
 }
 
+/// What a worker is joined with.
+#[derive(Debug, Clone)]
+pub struct Joints {
+    /// Tells it what to mine.
+    pub mailbox: Arc<Mailbox>,
+    /// Counts its hashes.
+    pub meter: Meter,
+    /// What its device may do.
+    pub throttle: Throttle,
+    /// Takes what it has to say.
+    pub reports: mpsc::Sender<Report>,
+    /// Makes it hang on purpose.
+    pub sabotage: Option<Sabotage>,
+}
+
 impl Worker {
     /// Starts a thread for the device of `source`.
     ///
@@ -129,13 +149,11 @@ impl Worker {
         worker: u16,
         life: u32,
         source: Arc<dyn DeviceSource>,
-        mailbox: Arc<Mailbox>,
-        meter: Meter,
-        throttle: Throttle,
-        reports: mpsc::Sender<Report>,
+        joints: Joints,
     ) -> std::io::Result<Self> {
         let pulse = Pulse::new();
         let retired = Arc::new(AtomicBool::new(false));
+        let Joints { mailbox, meter, throttle, reports, sabotage } = joints;
         let body = Body {
             worker,
             source,
@@ -145,6 +163,7 @@ impl Worker {
             pulse: pulse.clone(),
             retired: Arc::clone(&retired),
             reports,
+            sabotage,
         };
         let name = format!("{}-{}", body.source.info().id, body.source.info().worker);
         let thread = std::thread::Builder::new().name(name).spawn(move || body.live(life))?;
@@ -177,13 +196,26 @@ struct Body {
     pulse: Pulse,
     retired: Arc<AtomicBool>,
     reports: mpsc::Sender<Report>,
+    sabotage: Option<Sabotage>,
+}
+
+/// What a worker carries from one piece of work to the next.
+struct Carried {
+    flood: Flood,
+    /// Time hashed that no rest was taken for yet: new work does not forgive it.
+    unrested: Duration,
+    /// Time spent on slices that did no hash, since the last one that did.
+    fruitless: Duration,
+    first_hash: Option<Instant>,
 }
 
 impl Body {
     fn live(&self, life: u32) {
-        let mut flood = Flood::new(Instant::now());
-        let ended = catch_unwind(AssertUnwindSafe(|| self.mine(&mut flood)));
-        self.tell_excess(&mut flood);
+        let flood = Flood::new(Instant::now());
+        let mut carried =
+            Carried { flood, unrested: Duration::ZERO, fruitless: Duration::ZERO, first_hash: None };
+        let ended = catch_unwind(AssertUnwindSafe(|| self.mine(&mut carried)));
+        self.tell_excess(&mut carried.flood);
         self.pulse.beat(Doing::Ended);
         let error = match ended {
             Ok(Ok(())) => None,
@@ -194,7 +226,7 @@ impl Body {
         let _gone = self.reports.blocking_send(Report::Ended { worker: self.worker, life, error });
     }
 
-    fn mine(&self, flood: &mut Flood) -> Result<(), DeviceError> {
+    fn mine(&self, carried: &mut Carried) -> Result<(), DeviceError> {
         let mut device = self.source.open()?;
         self.report(Report::Ready { worker: self.worker });
         let mut exhausted = None;
@@ -207,12 +239,15 @@ impl Body {
             }
             match letter {
                 Letter::Stop => return Ok(()),
-                _ if self.throttle.duty() == Duty::PAUSE => {
+                _ if self.throttle.is_paused() => {
+                    // Memory stays as it is; new work is loaded, and a dataset built for it, when the pause is over.
+                    (carried.unrested, carried.fruitless) = (Duration::ZERO, Duration::ZERO);
                     self.pulse.beat(Doing::Idle);
                     worked_on = None;
                     self.mailbox.wait(number, PAUSED);
                 }
                 Letter::Mine(assignment) if exhausted != Some(number) => {
+                    let interrupt = interrupt.or_paused(&self.throttle);
                     self.pulse.beat(Doing::Preparing);
                     match device.load(&assignment.work, assignment.job.target, &interrupt) {
                         Ok(()) => {}
@@ -223,15 +258,15 @@ impl Body {
                     if worked_on.replace(job.key).is_some_and(|before| before != job.key) {
                         self.meter.begins_job(job.received.elapsed());
                     }
-                    let is_exhausted =
-                        self.work_on(&mut *device, &assignment, (number, &interrupt), flood)?;
-                    self.tell_excess(flood);
+                    let is_exhausted = self.work_on(&mut *device, &assignment, &interrupt, carried)?;
+                    self.tell_excess(&mut carried.flood);
                     if is_exhausted {
                         exhausted = Some(number);
                         self.report(Report::Exhausted(assignment));
                     }
                 }
                 Letter::Idle | Letter::Mine(_) => {
+                    carried.fruitless = Duration::ZERO;
                     self.pulse.beat(Doing::Idle);
                     self.mailbox.wait(number, PATIENCE);
                 }
@@ -244,24 +279,19 @@ impl Body {
         &self,
         device: &mut dyn Device,
         assignment: &Arc<Assignment>,
-        (number, interrupt): (u64, &crate::devices::Interrupt),
-        flood: &mut Flood,
+        interrupt: &Interrupt,
+        carried: &mut Carried,
     ) -> Result<bool, DeviceError> {
         let mut found: Vec<Found> = Vec::new();
         let mut left = 0..0;
-        let mut rest = Duration::ZERO;
         while !interrupt.is_set() && !self.retired.load(Ordering::Relaxed) {
-            if self.throttle.duty() == Duty::PAUSE {
-                // It comes back to this work and to what is left of it.
-                assignment.lease.give_back(left);
-                return Ok(false);
-            }
             if left.is_empty() {
                 let Some(range) = assignment.lease.take(device.batch().max(1)) else { return Ok(true) };
                 left = range;
             }
-            self.pulse.beat(Doing::Hashing);
             let began = Instant::now();
+            // A device that answers and does not hash hangs as well.
+            self.pulse.beat_since(Doing::Hashing, began.checked_sub(carried.fruitless).unwrap_or(began));
             let done = match device.scan(left.clone(), interrupt, &mut found) {
                 Ok(done) => done,
                 Err(error) => {
@@ -273,25 +303,59 @@ impl Body {
             self.meter.add(done);
             left.start = left.start.saturating_add(done).min(left.end);
             let now = Instant::now();
-            if flood.turn(now) {
-                self.tell_excess(flood);
+            let took = now.saturating_duration_since(began);
+            if done == 0 {
+                carried.fruitless += took;
+            } else {
+                carried.fruitless = Duration::ZERO;
+                let first_hash = *carried.first_hash.get_or_insert(now);
+                if let Some(sabotage) = &self.sabotage {
+                    sabotage.strike(now.saturating_duration_since(first_hash));
+                }
+            }
+            if carried.flood.turn(now) {
+                self.tell_excess(&mut carried.flood);
             }
             for Found { nonce, hash } in found.drain(..) {
-                if !flood.passes(assignment) {
+                if !carried.flood.passes(assignment) {
                     continue;
                 }
                 let hit =
                     Hit { worker: self.worker, assignment: Arc::clone(assignment), nonce, hash, found: now };
                 self.report(Report::Hit(hit));
             }
-            rest += self.throttle.rest_after(now.saturating_duration_since(began));
-            if rest >= SHORTEST_REST {
-                self.pulse.beat(Doing::Idle);
-                self.mailbox.wait(number, rest);
-                rest = Duration::ZERO;
-            }
+            carried.unrested += took;
+            self.rest(carried);
         }
+        // It comes back to this work after a pause, and so may the pool.
+        assignment.lease.give_back(left);
         Ok(false)
+    }
+
+    /// Rests as long as the duty asks for after what was hashed, if that is long enough to be worth it. A duty that
+    /// changes meanwhile counts at once; newer work waits like any other.
+    fn rest(&self, carried: &mut Carried) {
+        if self.throttle.rest_after(carried.unrested) < SHORTEST_REST {
+            if self.throttle.rest_after(carried.unrested).is_zero() {
+                carried.unrested = Duration::ZERO;
+            }
+            return;
+        }
+        let began = Instant::now();
+        // Of a device that does no hash people should hear in any case.
+        if carried.fruitless.is_zero() {
+            self.pulse.beat(Doing::Idle);
+        }
+        loop {
+            let left = self.throttle.rest_after(carried.unrested).saturating_sub(began.elapsed());
+            let (number, letter, _) = self.mailbox.read();
+            let is_over = left.is_zero() || self.throttle.is_paused() || matches!(letter, Letter::Stop);
+            if is_over || self.retired.load(Ordering::Relaxed) {
+                break;
+            }
+            self.mailbox.wait(number, left.min(PAUSED));
+        }
+        carried.unrested = Duration::ZERO;
     }
 
     fn tell_excess(&self, flood: &mut Flood) {
@@ -351,8 +415,8 @@ mod tests {
     use rminer_stratum::{Job, JobKey, Supersede};
 
     use super::*;
-    use crate::devices::sim::{SimOptions, SimSource};
-    use crate::engine::Scheduler;
+    use crate::devices::sim::{SimFailure, SimOptions, SimSource};
+    use crate::engine::{Duty, Scheduler};
 
     fn assignment(free_bits: u8) -> Arc<Assignment> {
         let nonce = NonceField { offset: 39, len: 4, fixed: 0, free_bits };
@@ -369,6 +433,16 @@ mod tests {
             received: Instant::now(),
         };
         Scheduler::default().job(Arc::new(job)).unwrap()
+    }
+
+    fn joints(
+        mailbox: &Arc<Mailbox>,
+        meter: &Meter,
+        throttle: &Throttle,
+        reports: mpsc::Sender<Report>,
+    ) -> Joints {
+        let (mailbox, meter, throttle) = (Arc::clone(mailbox), meter.clone(), throttle.clone());
+        Joints { mailbox, meter, throttle, reports, sabotage: None }
     }
 
     #[test]
@@ -393,8 +467,7 @@ mod tests {
         let source = Arc::new(SimSource::new(0, SimOptions { rate_hs: 100_000, ..SimOptions::default() }));
         let meter = Meter::default();
         let worker =
-            Worker::start(0, 1, source, Arc::clone(&mailbox), meter.clone(), Throttle::default(), sender)
-                .unwrap();
+            Worker::start(0, 1, source, joints(&mailbox, &meter, &Throttle::default(), sender)).unwrap();
         let (mut single, mut counted) = (0u64, 0);
         loop {
             match reports.blocking_recv().unwrap() {
@@ -409,5 +482,123 @@ mod tests {
         assert!(single >= 32 && counted > 0, "{single} {counted}");
         mailbox.post(Letter::Stop);
         assert!(worker.join_until(Instant::now() + Duration::from_secs(10)));
+    }
+
+    /// A worker with its reports.
+    struct Bench {
+        mailbox: Arc<Mailbox>,
+        meter: Meter,
+        throttle: Throttle,
+        reports: mpsc::Receiver<Report>,
+        worker: Worker,
+    }
+
+    impl Bench {
+        fn new(assignment: Arc<Assignment>, options: SimOptions, duty: Duty) -> Self {
+            let (sender, reports) = mpsc::channel(1024);
+            let (mailbox, meter) = (Arc::new(Mailbox::default()), Meter::default());
+            let throttle = Throttle::default();
+            throttle.set(duty);
+            mailbox.post(Letter::Mine(assignment));
+            let source = Arc::new(SimSource::new(0, options));
+            let worker = Worker::start(0, 1, source, joints(&mailbox, &meter, &throttle, sender)).unwrap();
+            Self { mailbox, meter, throttle, reports, worker }
+        }
+
+        fn wait(&self, what: &str, done: impl Fn(&Self) -> bool) {
+            let end = Instant::now() + Duration::from_secs(30);
+            while !done(self) {
+                assert!(Instant::now() < end, "{what}: {:?} after {}", self.worker.pulse, self.meter.total());
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+
+        fn is_idle(&self) -> bool {
+            self.worker.pulse.read().0 == Doing::Idle
+        }
+
+        fn stop(self) {
+            self.mailbox.post(Letter::Stop);
+            assert!(self.worker.join_until(Instant::now() + Duration::from_secs(10)));
+        }
+    }
+
+    /// Time hashed is what the duty says of it, on a machine that is busy as well, and although new work comes all the
+    /// time: a rest is measured by the slice that it follows.
+    #[test]
+    fn a_quarter_of_the_time_is_hashed_at_a_quarter() {
+        let options = SimOptions { rate_hs: 50_000, ..SimOptions::default() };
+        let bench = Bench::new(assignment(32), options, Duty::from_permille(250));
+        let began = Instant::now();
+        for _ in 0..30 {
+            std::thread::sleep(Duration::from_millis(50));
+            bench.mailbox.post(Letter::Mine(assignment(32)));
+        }
+        let slices = bench.meter.total() / 1000;
+        let most = began.elapsed().as_millis() / 20;
+        assert!(slices > 0 && u128::from(slices) <= most / 2, "{slices} slices, {most} without any rest");
+        bench.stop();
+    }
+
+    /// Nothing is hashed in a pause, nothing is hashed twice, and nothing is left out.
+    #[test]
+    fn after_a_pause_the_same_work_goes_on() {
+        let options = SimOptions { rate_hs: 20_000, ..SimOptions::default() };
+        let work = assignment(13);
+        let mut bench = Bench::new(Arc::clone(&work), options, Duty::FULL);
+        let (mut single, mut counted) = (std::collections::BTreeSet::new(), 0);
+        for round in 1..=5 {
+            bench.wait("hashes", |bench| bench.meter.total() >= round * 400);
+            bench.throttle.set(Duty::PAUSE);
+            bench.wait("a pause", Bench::is_idle);
+            let total = bench.meter.total();
+            std::thread::sleep(Duration::from_millis(60));
+            assert_eq!(bench.meter.total(), total, "hashed in a pause");
+            // Other work and back again: it is not loaded, and the lease is the same.
+            bench.mailbox.post(Letter::Idle);
+            bench.mailbox.post(Letter::Mine(Arc::clone(&work)));
+            bench.throttle.set(Duty::FULL);
+        }
+        loop {
+            match bench.reports.blocking_recv().unwrap() {
+                Report::Hit(hit) => assert!(single.insert(hit.nonce), "{} twice", hit.nonce),
+                Report::Excess(excess) => counted += excess.count,
+                Report::Exhausted(_) => break,
+                Report::Ready { .. } => {}
+                Report::Ended { error, .. } => panic!("{error:?}"),
+            }
+        }
+        assert_eq!((u64::try_from(single.len()).unwrap() + counted, bench.meter.total()), (8192, 8192));
+        bench.stop();
+    }
+
+    /// A pause interrupts the work that a device does to get ready, and a paused device does none.
+    #[test]
+    fn a_paused_device_gets_nothing_ready() {
+        let options = SimOptions { load_time: Duration::from_secs(3600), ..SimOptions::default() };
+        let bench = Bench::new(assignment(32), options, Duty::FULL);
+        bench.wait("a load", |bench| bench.worker.pulse.read().0 == Doing::Preparing);
+        bench.throttle.set(Duty::PAUSE);
+        bench.wait("a pause", Bench::is_idle);
+        bench.mailbox.post(Letter::Mine(assignment(31)));
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(bench.is_idle());
+        bench.stop();
+    }
+
+    /// A device that answers each slice without a hash looks as old as its last one; one at rest does not.
+    #[test]
+    fn slices_without_a_hash_are_no_sign_of_life() {
+        let barren = SimOptions { failure: Some((SimFailure::Barren, 1)), ..SimOptions::default() };
+        let bench = Bench::new(assignment(32), barren, Duty::from_permille(500));
+        let silent = |bench: &Bench| {
+            let (doing, since) = bench.worker.pulse.read();
+            doing == Doing::Hashing && since.elapsed() >= Duration::from_millis(300)
+        };
+        bench.wait("silence", silent);
+        assert_eq!(bench.meter.total(), 0);
+        bench.throttle.set(Duty::PAUSE);
+        bench.wait("a pause", Bench::is_idle);
+        bench.stop();
     }
 }

@@ -1,17 +1,46 @@
 //! What holds devices back, and why: heat, power, the battery, the clock, the user. One engine of caps: each reason has
 //! its own, the lowest wins, and every change is told with its reason. Pure: readings and times in, duties out.
 
+mod caps;
 mod governor;
+mod limits;
+mod power;
+mod schedule;
+mod thermal;
 
 use serde::Serialize;
 
 use crate::engine::Duty;
+use crate::problem::Problem;
+use crate::telemetry::Place;
 
 pub use governor::Governor;
+pub use limits::{DeviceScope, LimitSource, Limits, MAX_LIMIT_C, MIN_LIMIT_C, Scope, TemperatureRules, Wish};
+pub use schedule::Schedule;
 
 /// Limits, checked.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct SafetySettings {}
+#[derive(Debug, Clone, PartialEq)]
+pub struct SafetySettings {
+    /// For sensors of heat.
+    pub temperatures: TemperatureRules,
+    /// Watts that all devices together may draw.
+    pub power_cap_w: Option<f64>,
+    /// Whether nothing is hashed while the machine runs on its battery, or while that is hot.
+    pub pause_on_battery: bool,
+    /// Hours in which may be hashed.
+    pub schedule: Option<Schedule>,
+}
+
+impl Default for SafetySettings {
+    fn default() -> Self {
+        Self {
+            temperatures: TemperatureRules::default(),
+            power_cap_w: None,
+            pause_on_battery: true,
+            schedule: None,
+        }
+    }
+}
 
 /// Why something is held back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -88,12 +117,16 @@ pub struct CapChange {
 }
 
 /// What holds from now on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Decision {
     /// For each device its caps, the lowest first; a device without any is not held back.
     pub caps: std::collections::BTreeMap<String, Vec<Cap>>,
     /// Changes that people should hear of.
     pub changes: Vec<CapChange>,
+    /// What people should read, each said once.
+    pub warnings: Vec<Problem>,
+    /// The limits in force.
+    pub shown: SafetySnapshot,
     /// Why the miner must end for a person to look, if it must.
     pub stop: Option<String>,
 }
@@ -104,6 +137,33 @@ impl Decision {
         let caps = self.caps.get(device).into_iter().flatten();
         caps.map(|cap| cap.duty).min().unwrap_or_default()
     }
+}
+
+/// The limits in force, for interfaces.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct SafetySnapshot {
+    /// Of each sensor that there is.
+    pub limits: Vec<LimitShown>,
+    /// Watts that all devices together may draw.
+    pub power_cap_w: Option<f64>,
+    /// Hours in which may be hashed, as they were written.
+    pub schedule: Option<String>,
+    /// Whether nothing is hashed on the battery.
+    pub pause_on_battery: bool,
+    /// Seconds until a pause begins or ends that is known beforehand.
+    pub next_change_s: Option<u64>,
+}
+
+/// The limits of one sensor.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LimitShown {
+    /// Which device.
+    pub device: String,
+    /// Where it is measured.
+    pub place: Place,
+    /// Its temperatures and whose they are.
+    #[serde(flatten)]
+    pub limits: Limits,
 }
 
 /// Local time as schedules need it.

@@ -95,7 +95,10 @@ impl Json {
                     CrewEvent::Lost(_, error, _) => ("lost", Some(error.to_string())),
                     CrewEvent::Benched(_, error) => ("benched", Some(error.to_string())),
                     CrewEvent::Unusable(_, error) => ("unusable", Some(error.to_string())),
-                    CrewEvent::Hung(..) => ("hung", None),
+                    CrewEvent::Hung(_, _, on_purpose) => {
+                        ("hung", on_purpose.then(|| "on purpose: --watchdog-test".to_owned()))
+                    }
+                    CrewEvent::Sabotaged(..) => ("sabotaged", Some("on purpose: --watchdog-test".to_owned())),
                 };
                 let fields = json!({ "device": device, "worker": worker, "state": state, "error": error });
                 vec![("device", fields)]

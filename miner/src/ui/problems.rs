@@ -65,8 +65,13 @@ pub(super) fn crew(event: &CrewEvent, device: &str, worker: u16) -> Option<Probl
         CrewEvent::Benched(_, error @ DeviceError::Wrong(_)) => format!(": {error}; it rests for an hour"),
         CrewEvent::Benched(_, error) => format!(": {error}; lost three times, it rests for an hour"),
         CrewEvent::Unusable(_, error) => format!(" cannot mine: {error}"),
-        CrewEvent::Hung(_, silent) => {
-            format!(" has not moved for {}; its thread is left behind", duration(*silent))
+        CrewEvent::Hung(_, silent, on_purpose) => {
+            let why = if *on_purpose { " (on purpose: --watchdog-test)" } else { "" };
+            format!(" has not hashed for {}; its thread is left behind{why}", duration(*silent))
+        }
+        CrewEvent::Sabotaged(_, time) => {
+            let time = if *time == 1 { "the first time" } else { "once more" };
+            format!(" hangs from now on, {time} (on purpose: --watchdog-test)")
         }
     };
     Some(Problem::warning("device", format!("{device} worker {worker}{what}")))

@@ -164,6 +164,7 @@ const PATIENCE: Patience = Patience {
     preparing: Duration::from_secs(240),
     rebirth: [Duration::from_millis(20), Duration::from_millis(60)],
     bench: Duration::from_millis(100),
+    test: false,
 };
 
 #[test]
