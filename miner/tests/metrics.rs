@@ -13,9 +13,9 @@ use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
-use fixtures::{fixture_home, free_port, with_fixtures};
+use fixtures::{fixture_home, with_fixtures};
 use http::{Answer, ask, get};
-use rminer_pool::{LocalPool, PoolConfig};
+use rminer_pool::{DifficultyConfig, LocalPool, PoolConfig};
 use support::{Miner, WALLET};
 
 /// Where `fixtures/prometheus.sh` puts it.
@@ -37,13 +37,18 @@ fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
+/// A pool whose shares come about one a second from a single thread in light mode.
+fn pool() -> LocalPool {
+    let difficulty = DifficultyConfig { start: 4, ..DifficultyConfig::default() };
+    LocalPool::spawn_thread(PoolConfig { difficulty, ..PoolConfig::default() }).unwrap()
+}
+
 /// A miner with an accepted share, and where it answers.
 fn mining(pool: &LocalPool) -> (Miner, SocketAddr) {
-    let address: SocketAddr = ([127, 0, 0, 1], free_port()).into();
     let url = format!("stratum+tcp://{}", pool.addr());
-    let bind = address.to_string();
-    let mut miner = Miner::start(&["--pool", &url, "--user", WALLET, "--api-bind", &bind]);
+    let mut miner = Miner::start(&["--pool", &url, "--user", WALLET, "--api-bind", "127.0.0.1:0"]);
     miner.wait_accepted(1, 120);
+    let address: SocketAddr = miner.named("start")[0]["api"].as_str().unwrap().parse().unwrap();
     let accepted = |answer: &Answer| answer.body.contains("rminer_device_hashrate_hashes_per_second{");
     miner.wait("a rate in the metrics", 30, |_| accepted(&get(address, "/metrics")));
     (miner, address)
@@ -58,7 +63,7 @@ fn names(text: &str) -> BTreeSet<&str> {
 #[test]
 fn promtool_has_nothing_to_say() {
     with_fixtures("promtool_has_nothing_to_say", &[PROMTOOL], || {
-        let pool = LocalPool::spawn_thread(PoolConfig::default()).unwrap();
+        let pool = pool();
         let (miner, address) = mining(&pool);
         let began = Instant::now();
         let plain = get(address, "/metrics");
@@ -88,7 +93,7 @@ fn promtool_has_nothing_to_say() {
 
 #[test]
 fn what_is_measured_is_true() {
-    let pool = LocalPool::spawn_thread(PoolConfig::default()).unwrap();
+    let pool = pool();
     let (miner, address) = mining(&pool);
     let text = get(address, "/metrics").body;
     let value = |start: &str| -> f64 {

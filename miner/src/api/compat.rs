@@ -40,7 +40,7 @@ async fn summary(
     Extension(machine): Extension<Arc<Machine>>,
     form: Form,
 ) -> Json<Value> {
-    Json(xmrig::summary(&state.about, &state.board.snapshot(), &machine, form))
+    Json(xmrig::summary(&state.about, &state.board.snapshot(), &state.records.statistics(), &machine, form))
 }
 
 async fn backends(State(state): State<ApiState>, Extension(machine): Extension<Arc<Machine>>) -> Json<Value> {

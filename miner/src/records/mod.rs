@@ -16,7 +16,7 @@ pub use events::{Event, Events, MAX_EVENTS};
 pub use recorder::{Recorder, Translate};
 pub use shares::{MAX_SHARES, RecentShare};
 pub use statistics::{
-    Effective, Expected, MAX_REJECT_TEXTS, MAX_WORDS, OTHER_WORDS, RejectText, ShareKey, Statistics,
+    Effective, Expected, MAX_BEST, MAX_REJECT_TEXTS, MAX_WORDS, OTHER_WORDS, RejectText, ShareKey, Statistics,
 };
 
 /// All records of one miner.

@@ -14,6 +14,8 @@ use crate::engine::{Histogram, Snapshot, State};
 pub const MAX_REJECT_TEXTS: usize = 32;
 /// Letters that are kept of a pool's words.
 pub const MAX_WORDS: usize = 120;
+/// Best hashes that are remembered.
+pub const MAX_BEST: usize = 10;
 /// Stands for words that found no place.
 pub const OTHER_WORDS: &str = "(other words)";
 
@@ -99,6 +101,8 @@ pub struct Statistics {
     pub reject_texts: Vec<RejectText>,
     /// Best accepted hash, in expected hashes.
     pub best_difficulty: f64,
+    /// The best accepted hashes, in expected hashes, the very best first; 0 where there were not as many yet.
+    pub best: [f64; MAX_BEST],
     /// Blocks among the accepted.
     pub blocks: u64,
     /// Hashes done by all devices.
@@ -168,6 +172,11 @@ impl Statistics {
                 *self.accepted_hashes.entry((row.pool, device.to_owned())).or_default() += row.difficulty;
                 self.last_accepted_s.insert(row.pool, now_s);
                 self.best_difficulty = self.best_difficulty.max(row.hash_difficulty);
+                let place = self.best.partition_point(|better| *better >= row.hash_difficulty);
+                if place < MAX_BEST {
+                    self.best[place..].rotate_right(1);
+                    self.best[place] = row.hash_difficulty;
+                }
                 self.blocks += u64::from(row.block);
                 self.derive();
             }

@@ -17,6 +17,7 @@ use crate::engine::{
     WorkerSnapshot,
 };
 use crate::problem::Problem;
+use crate::records::Statistics;
 use crate::telemetry::{DeviceReadings, HostReadings, Place, Temperature};
 
 macro_rules! captured {
@@ -152,7 +153,6 @@ fn mining() -> Snapshot {
         accepted: 10,
         rejected: [(rminer_stratum::Reject::Stale, 3)].into(),
         accepted_hashes: 1_000_000.0,
-        best_difficulty: 412_600.4,
         ..Default::default()
     };
     let link = Link {
@@ -186,6 +186,12 @@ fn mining() -> Snapshot {
     }
 }
 
+fn statistics() -> Statistics {
+    let mut statistics = Statistics::default();
+    statistics.best[..2].copy_from_slice(&[412_600.4, 60_000.0]);
+    statistics
+}
+
 /// With graphics cards beside the processor.
 fn with_gpu() -> Snapshot {
     let mut snapshot = mining();
@@ -203,12 +209,12 @@ fn moments() -> [Snapshot; 4] {
 fn summaries_have_the_keys_and_kinds_of_xmrig() {
     let machine = Machine::detect();
     for snapshot in moments() {
-        let first = xmrig::summary(&about(), &snapshot, &machine, Form::First);
+        let first = xmrig::summary(&about(), &snapshot, &statistics(), &machine, Form::First);
         for name in [captured!("1-summary"), captured!("api")] {
             let found = faults(&first, &name, &[&captured!("unconnected-1-summary")]);
             assert!(found.is_empty(), "{found:#?}\n{first:#}");
         }
-        let second = xmrig::summary(&about(), &snapshot, &machine, Form::Second);
+        let second = xmrig::summary(&about(), &snapshot, &statistics(), &machine, Form::Second);
         let others = [captured!("unconnected-2-summary"), captured!("paused-2-summary")];
         let found = faults(&second, &captured!("2-summary"), &others.each_ref());
         assert!(found.is_empty(), "{found:#?}\n{second:#}");
@@ -265,7 +271,7 @@ fn a_fault_would_be_seen() {
 /// What xmrig-workers shows, which asks for nothing else, and what Hive's own script for xmrig takes from `/api.json`.
 #[test]
 fn what_dashboards_read_is_true() {
-    let ours = xmrig::summary(&about(), &mining(), &Machine::detect(), Form::First);
+    let ours = xmrig::summary(&about(), &mining(), &statistics(), &Machine::detect(), Form::First);
     let at = |path: &str| ours.pointer(path).cloned().unwrap_or_else(|| panic!("no {path}"));
     assert_eq!(at("/worker_id"), "rig01");
     assert_eq!(at("/version"), env!("CARGO_PKG_VERSION"));
@@ -281,7 +287,7 @@ fn what_dashboards_read_is_true() {
         (at("/results/diff_current"), at("/results/hashes_total")),
         (json!(100_000), json!(1_000_000))
     );
-    assert_eq!(at("/results/best/0"), 412_600);
+    assert_eq!(at("/results/best"), json!([412_600, 60_000, 0, 0, 0, 0, 0, 0, 0, 0]));
     assert_eq!(
         (at("/connection/pool"), at("/connection/ip")),
         (json!("other.example:443"), json!("192.0.2.7"))
@@ -291,9 +297,12 @@ fn what_dashboards_read_is_true() {
     assert!(at("/connection/uptime").is_u64() && at("/cpu/brand").is_string() && at("/cpu/aes").is_boolean());
     assert_eq!((at("/hugepages"), at("/paused")), (json!(true), json!(false)));
     let other = About { algorithm: "sha256d", ..about() };
-    assert_eq!(xmrig::summary(&other, &mining(), &Machine::default(), Form::Second)["algo"], "sha256d");
     assert_eq!(
-        xmrig::summary(&other, &mining(), &Machine::default(), Form::Second)["hugepages"],
+        xmrig::summary(&other, &mining(), &statistics(), &Machine::default(), Form::Second)["algo"],
+        "sha256d"
+    );
+    assert_eq!(
+        xmrig::summary(&other, &mining(), &statistics(), &Machine::default(), Form::Second)["hugepages"],
         json!([1042, 1042])
     );
 }

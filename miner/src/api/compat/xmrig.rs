@@ -8,6 +8,7 @@ use super::machine::Machine;
 use super::{rate, whole, windows, wire_name};
 use crate::api::About;
 use crate::engine::{DeviceSnapshot, DeviceState, PoolSnapshot, Snapshot, State, WorkerSnapshot};
+use crate::records::{MAX_BEST, Statistics};
 use crate::telemetry::{DeviceKind, Place};
 
 /// Versions of xmrig's summary.
@@ -19,15 +20,19 @@ pub(super) enum Form {
     Second,
 }
 
-/// Shares in `best`.
-const BEST: usize = 10;
 /// Memory that a RandomX thread has to itself, in bytes.
 const SCRATCHPAD_BYTES: u64 = 2 * 1024 * 1024;
 /// What xmrig calls the priority that our threads of the processor have: nice 10.
 const PRIORITY: i32 = 1;
 
 /// `/1/summary`, `/api.json` and `/2/summary`.
-pub(super) fn summary(about: &About, snapshot: &Snapshot, machine: &Machine, form: Form) -> Value {
+pub(super) fn summary(
+    about: &About,
+    snapshot: &Snapshot,
+    statistics: &Statistics,
+    machine: &Machine,
+    form: Form,
+) -> Value {
     let (have, want) = huge_pages(&snapshot.devices);
     let mut answer = json!({
         "id": "",
@@ -36,7 +41,7 @@ pub(super) fn summary(about: &About, snapshot: &Snapshot, machine: &Machine, for
         "restricted": true,
         "resources": resources(snapshot),
         "features": ["api", "http", "tls"],
-        "results": results(snapshot),
+        "results": results(snapshot, statistics.best),
         "algo": snapshot.pool.map(|_| wire_name(about.algorithm)),
         "connection": connection(about, snapshot),
         "version": env!("CARGO_PKG_VERSION"),
@@ -92,11 +97,9 @@ fn mean_time(time: Duration, accepted: u64) -> (u64, u64) {
     (mean_ms / 1000, mean_ms)
 }
 
-fn results(snapshot: &Snapshot) -> Value {
+fn results(snapshot: &Snapshot, best: [f64; MAX_BEST]) -> Value {
     let shares = &snapshot.shares;
     let (mean_s, mean_ms) = mean_time(snapshot.uptime, shares.accepted);
-    let mut best = [0; BEST];
-    best[0] = whole(shares.best_difficulty);
     json!({
         "diff_current": whole(snapshot.difficulty.unwrap_or(0.0)),
         "shares_good": shares.accepted,
@@ -104,7 +107,7 @@ fn results(snapshot: &Snapshot) -> Value {
         "avg_time": mean_s,
         "avg_time_ms": mean_ms,
         "hashes_total": whole(shares.accepted_hashes),
-        "best": best,
+        "best": best.map(whole),
     })
 }
 

@@ -283,8 +283,8 @@ fn shares(snapshot: &Snapshot, statistics: &Statistics) -> Vec<Family> {
         }),
         counter(
             "rminer_stale_shares_total",
-            "Stale shares whose cause is known: the job was replaced before the share was sent, while it was on its way, \
-             or while the pool took longer than usual to answer.",
+            "Stale shares, those that were not sent included, by their cause where it is known: the job was replaced \
+             before they were sent, while they were on their way, or while the pool took longer than usual.",
             &["cause"],
         )
         .each(&causes, |family, cause| {

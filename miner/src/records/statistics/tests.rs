@@ -42,6 +42,7 @@ fn assert_same(statistics: &Statistics, ledger: &Ledger) {
     let credited: f64 = statistics.accepted_hashes.values().sum();
     assert!((credited - total.accepted_hashes).abs() <= credited * 1e-9);
     assert_eq!((statistics.best_difficulty, statistics.blocks), (total.best_difficulty, total.blocks));
+    assert_eq!(statistics.best[0], total.best_difficulty);
     let stale = of("stale") + sum(statistics, |key| (key.result, key.reason) == ("not-sent", "stale"));
     assert_eq!(statistics.stale_causes.values().sum::<u64>(), stale);
 }
@@ -215,4 +216,20 @@ fn words_of_refusal_are_bounded() {
     assert!(texts.iter().all(|text| text.text.chars().count() <= MAX_WORDS));
     assert_eq!(texts.iter().map(|text| text.count).sum::<u64>(), 1001, "all are counted");
     assert_eq!(texts.last().map(|text| text.text.as_str()), Some(OTHER_WORDS));
+}
+
+#[test]
+fn the_best_hashes_are_in_order() {
+    let mut statistics = Statistics::default();
+    let start = Instant::now();
+    for number in 0..25u32 {
+        let mut share = settled(number.into(), 1, Verdict::Accepted, start, Duration::ZERO);
+        // 0, 7, 14, 21, 3, … so that some come before and some after what is there.
+        share.row.hash_difficulty = f64::from(number * 7 % 25);
+        statistics.share(1.0, &share, "cpu0", None);
+    }
+    let mut refused = stale(1, start, Duration::ZERO);
+    refused.row.hash_difficulty = 1e9;
+    statistics.share(1.0, &refused, "cpu0", None);
+    assert_eq!(statistics.best, [24.0, 23.0, 22.0, 21.0, 20.0, 19.0, 18.0, 17.0, 16.0, 15.0]);
 }
