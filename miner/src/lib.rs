@@ -16,6 +16,7 @@ pub mod records;
 pub mod reload;
 pub mod safety;
 mod signals;
+mod state_file;
 mod suggest;
 pub mod telemetry;
 pub mod ui;

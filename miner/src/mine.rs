@@ -20,13 +20,14 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::api::{self, About, Access, ApiState, Server};
+use crate::bench;
 use crate::clock::{local_time, unix_seconds};
 use crate::config::{LogFormat, Settings, UiKind};
 use crate::devices::{self, Chosen, LeftOut, Notice, NoticeSink, Setup};
 use crate::engine::{Board, Command, MAX_ORDERS, Order, Patience, Reload, RunOptions, Surroundings, run};
 use crate::exit::Exit;
 use crate::problem::{Problem, Severity};
-use crate::records::{Recorder, Records};
+use crate::records::{HistoryOptions, Recorder, Records};
 use crate::safety::Governor;
 use crate::telemetry::{self, Telemetry, Watched};
 use crate::ui::{Viewer, say, say_error, screen};
@@ -62,12 +63,11 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
     if settings.watchdog_test {
         sink(Notice::Warning(watchdog_test()));
     }
-    drop(sink);
     let failed = |error: io::Error| (Problem::error("system", error.to_string()), Exit::Failed);
     let log_file = open_log(settings)?;
     let (kind, log_format, verbose) = (settings.ui, settings.log.format, settings.log.verbosity > 0);
     let family = settings.algorithm.family;
-    let (board, records) = (Arc::new(Board::default()), Arc::new(Records::default()));
+    let (board, records) = (Arc::new(Board::default()), Arc::new(records(settings, &setup)));
     let counted = Arc::clone(&records);
     let mut viewer = Viewer::start(move || {
         let show = |kind, out, names| screen(kind, out, family, names, Arc::clone(&counted), verbose);
@@ -89,8 +89,16 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
     let recorder = {
         let records = Arc::clone(&records);
         let pools = client.pool_names();
-        Viewer::start(move || vec![Box::new(Recorder::new(records, crate::ui::events(family, pools)))])
-            .map_err(failed)?
+        let history = HistoryOptions {
+            folder: settings.state_folder.clone(),
+            sink: Some(sink),
+            ..HistoryOptions::default()
+        };
+        Viewer::start(move || {
+            let translate = crate::ui::events(family, pools);
+            vec![Box::new(Recorder::with_history(records, translate, history))]
+        })
+        .map_err(failed)?
     };
     let hangup = orders.clone();
     let state = ApiState {
@@ -204,6 +212,12 @@ fn watchdog_test() -> Problem {
     Problem::warning("watchdog-test", "the first worker hangs twice from 20 s after its first hash (on purpose: --watchdog-test)")
         .fact("A worker counts as hung after 10 s, is left behind and started again; two make the miner end with code 42.")
         .help("leave --watchdog-test out to mine")
+}
+
+/// Empty, with what the last saved benchmark of these devices makes expect.
+fn records(settings: &Settings, setup: &Setup) -> Records {
+    let folder = settings.state_folder.as_deref();
+    Records::new(folder.and_then(|folder| bench::expected(folder, settings.algorithm.name, &setup.chosen)))
 }
 
 /// Why the miner ended by itself.

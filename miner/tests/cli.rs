@@ -712,9 +712,11 @@ fn devices_of_other_machines() {
 
 #[test]
 fn bench_repeats_the_published_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().to_str().unwrap();
     let bench = |more: &[&str]| {
         let args = ["bench", "-a", "rx/0", "-t", "1", "--randomx-mode", "light", "--hashes", "4"];
-        rminer(&[&args, more].concat())
+        rminer_with(&[&args, more].concat(), &[("XDG_STATE_HOME", state)])
     };
     let outcome = bench(&["--json"]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
@@ -730,7 +732,14 @@ fn bench_repeats_the_published_work() {
     assert_eq!((result["hashes"].as_u64(), result["threads"].as_u64()), (Some(4), Some(1)));
     assert_eq!(outcome.stdout.lines().count(), 1, "one object a line");
     let sum = result["checksum"].as_str().unwrap().to_owned();
-    assert!(bench(&[]).stdout.contains(&format!("sum {sum}")));
+    let path = folder.path().join("rminer/bench.json");
+    assert!(!path.exists(), "nothing is saved unasked");
+    let outcome = bench(&["--save"]);
+    assert!(outcome.stdout.contains(&format!("sum {sum}")), "{}", outcome.all());
+    assert!(outcome.stdout.contains(&format!("Saved in {}", path.display())), "{}", outcome.all());
+    let saved: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!((&saved[0]["algo"], &saved[0]["threads"]), (&"randomx".into(), &1.into()));
+    assert!(saved[0]["rate_hs"].as_f64().is_some_and(|rate_hs| rate_hs > 0.0), "{saved}");
 }
 
 #[test]

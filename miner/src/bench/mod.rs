@@ -7,6 +7,7 @@ mod engine;
 mod latency;
 mod memory;
 pub mod randomx;
+mod saved;
 mod statistics;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use thiserror::Error;
 pub use self::engine::{JobPath, NewJobs, Stage};
 pub use self::latency::Bucket;
 pub use self::memory::{MemoryUse, memory_use, parse_memory};
+pub use self::saved::{expected, save};
 use crate::config::Settings;
 use crate::devices::{DeviceError, Notice, NoticeSink};
 use crate::exit::Exit;

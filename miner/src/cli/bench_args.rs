@@ -17,6 +17,9 @@ pub struct BenchArgs {
     /// pool in this process
     #[arg(long, conflicts_with = "hashes")]
     pub latency: bool,
+    /// Save the hash rates, as what to expect of these devices when they mine
+    #[arg(long, conflicts_with = "latency")]
+    pub save: bool,
     /// RandomX: compute so many hashes, such as 250K or 1M, and the sum that xmrig prints for them
     #[arg(long, value_name = "N", value_parser = parse_hashes, conflicts_with = "seconds", allow_negative_numbers = true)]
     pub hashes: Option<u64>,

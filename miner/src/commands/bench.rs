@@ -15,6 +15,7 @@ use crate::bench::{
     self, BenchError, BenchLength, BenchOptions, BenchProgress, BenchResult, NewJobs, ProgressSink,
 };
 use crate::cli::{BenchArgs, Context};
+use crate::config;
 use crate::config::keys::Setting;
 use crate::config::{DevicePattern, DeviceSelection, Pools, Settings};
 use crate::devices::Notice;
@@ -59,7 +60,8 @@ pub(super) fn run(args: &BenchArgs, context: &Context<'_>) -> Exit {
         plan.end(&paths, error, |paths| latency::print(paths, context))
     } else {
         let (results, error) = plan.measure(|settings| bench::run(settings, options, &progress, &stop));
-        plan.end(&results, error, |results| print(results, length, context))
+        let exit = plan.end(&results, error, |results| print(results, length, context));
+        if args.save && !results.is_empty() { save(&results, exit, context) } else { exit }
     }
 }
 
@@ -102,6 +104,26 @@ impl Plan<'_> {
             return Exit::NoDevice;
         }
         printed
+    }
+}
+
+/// Saves what was measured, for the miner to compare with.
+fn save(results: &[BenchResult], exit: Exit, context: &Context<'_>) -> Exit {
+    let Some(folder) = config::state_folder(context.env()) else {
+        let summary = "there is no place to save to: neither HOME nor XDG_STATE_HOME is set";
+        return context.fail(&[Problem::error("bench-save", summary)]);
+    };
+    match bench::save(&folder, results) {
+        Ok(_) if context.globals().json => exit,
+        Ok(path) => {
+            let printed = context.print(&format!("\nSaved in {}\n", path.display()));
+            if exit == Exit::Done { printed } else { exit }
+        }
+        Err(error) => {
+            let summary = format!("the result cannot be saved in {}: {error}", folder.display());
+            context.report(&[Problem::error("bench-save", summary)]);
+            Exit::Failed
+        }
     }
 }
 

@@ -216,18 +216,3 @@ impl From<&Path> for Link {
         }
     }
 }
-
-impl Snapshot {
-    /// What the pools credit, in hashes per second: difficulty of accepted shares over time.
-    pub fn effective_hs(&self) -> Option<f64> {
-        let seconds = self.uptime.as_secs_f64();
-        (self.shares.accepted > 0 && seconds > 0.0).then(|| self.shares.accepted_hashes / seconds)
-    }
-
-    /// How far chance alone may move [`Snapshot::effective_hs`], as a share of it: `1.96 / sqrt(n)` holds 19 of
-    /// 20 times for `n` shares.
-    pub fn effective_chance(&self) -> Option<f64> {
-        #[allow(clippy::cast_precision_loss)]
-        (self.shares.accepted > 0).then(|| 1.96 / (self.shares.accepted as f64).sqrt())
-    }
-}

@@ -3,6 +3,7 @@
 
 mod causes;
 mod events;
+mod history;
 mod recorder;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -13,6 +14,10 @@ use std::sync::{Mutex, PoisonError};
 
 pub use causes::{Causes, MAX_JOBS, MAX_UNDECIDED, Stale, StaleCause};
 pub use events::{Event, Events, MAX_EVENTS};
+pub use history::{
+    COARSE, FINE, History, HistoryOptions, Keeper, MAX_COARSE, MAX_DEVICES, MAX_FINE, MAX_POINTS, Metric,
+    Period, RECORD_BYTES, Ring, RingError, Row, Sample,
+};
 pub use recorder::{Recorder, Translate};
 pub use shares::{MAX_SHARES, RecentShare};
 pub use statistics::{
@@ -26,6 +31,7 @@ pub struct Records {
     pub events: Events,
     statistics: Mutex<Statistics>,
     shares: Mutex<shares::RecentShares>,
+    history: Mutex<History>,
 }
 
 impl Records {
@@ -44,6 +50,19 @@ impl Records {
     /// The last shares after the entry `since_id`, oldest first; [`MAX_SHARES`] at most.
     pub fn recent_shares(&self, since_id: u64) -> Vec<RecentShare> {
         self.shares.lock().unwrap_or_else(PoisonError::into_inner).after(since_id)
+    }
+
+    /// A metric of a device, or of the rig, between two times in seconds since 1970: what [`History::points`] tells.
+    pub fn history(
+        &self,
+        metric: Metric,
+        device: Option<&str>,
+        from_s: f64,
+        to_s: f64,
+        step_s: f64,
+    ) -> Vec<(f64, Option<f64>)> {
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.points(metric, device, from_s, to_s, step_s)
     }
 
     fn change(&self, change: impl FnOnce(&mut Statistics)) {

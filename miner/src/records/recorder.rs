@@ -2,14 +2,19 @@
 
 use std::io;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::Records;
 use super::causes::Causes;
+use super::history::{HistoryOptions, Keeper};
 use crate::clock::unix_seconds;
 use crate::engine::{Happening, Snapshot, State};
 use crate::ui::Screen;
+
+/// How long the last row of the history may take to be written.
+const LAST_ROW: Duration = Duration::from_millis(200);
 
 /// What interfaces are told of a happening: kinds and fields of events.
 pub type Translate = Box<dyn FnMut(&Happening) -> Vec<(&'static str, serde_json::Value)>>;
@@ -20,12 +25,19 @@ pub struct Recorder {
     causes: Causes,
     translate: Translate,
     state: State,
+    keeper: Keeper,
 }
 
 impl Recorder {
-    /// Writes to `records`.
+    /// Writes to `records`, with the history in memory only.
     pub fn new(records: Arc<Records>, translate: Translate) -> Self {
-        Self { records, causes: Causes::default(), translate, state: State::default() }
+        Self::with_history(records, translate, HistoryOptions::default())
+    }
+
+    /// Writes to `records`.
+    pub fn with_history(records: Arc<Records>, translate: Translate, options: HistoryOptions) -> Self {
+        let keeper = Keeper::start(Arc::clone(&records), options);
+        Self { records, causes: Causes::default(), translate, state: State::default(), keeper }
     }
 
     fn count(&mut self, happening: &Happening) {
@@ -75,7 +87,9 @@ impl Screen for Recorder {
             self.records.events.add("state", &fields);
             self.state = state;
         }
-        self.records.change(|statistics| statistics.second(unix_seconds(), snapshot));
+        let now_s = unix_seconds();
+        self.records.change(|statistics| statistics.second(now_s, snapshot));
+        self.keeper.second(now_s, snapshot);
         Ok(())
     }
 
@@ -83,11 +97,105 @@ impl Screen for Recorder {
         Ok(())
     }
 
-    fn summary(&mut self, _: &Snapshot) -> io::Result<()> {
+    fn summary(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        let now_s = unix_seconds();
+        self.records.change(|statistics| statistics.second(now_s, snapshot));
+        self.keeper.end(now_s, snapshot, LAST_ROW);
         Ok(())
     }
 
     fn missed(&mut self, happenings: u64) {
         self.records.change(|statistics| statistics.missed += happenings);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use rminer_algos::registry::Family;
+    use rminer_stratum::{Supersede, Verdict};
+
+    use super::*;
+    use crate::engine::DeviceSnapshot;
+    use crate::records::{StaleCause, samples};
+
+    /// A second of a busy rig: ten jobs, twenty shares, the state.
+    fn busy_second(recorder: &mut Recorder, second: u64, start: Instant) {
+        let now = start + Duration::from_secs(second);
+        let ms = Duration::from_millis;
+        for tenth in 0..10 {
+            let job = samples::job(second * 10 + tenth, now + ms(100 * tenth), Supersede::Prefer);
+            recorder.happening(&Happening::Job(Arc::new(job))).unwrap();
+            for share in 0..2 {
+                let id = second * 20 + tenth * 2 + share;
+                let sent = now + ms(100 * tenth + 40);
+                let settled = if id.is_multiple_of(50) {
+                    samples::stale((second * 10 + tenth).saturating_sub(1), sent, ms(30))
+                } else {
+                    samples::settled(id, second * 10 + tenth, Verdict::Accepted, sent, ms(30))
+                };
+                let device = if share == 0 { "gpu0" } else { "gpu1" };
+                recorder.happening(&Happening::Share(settled, device.into())).unwrap();
+            }
+        }
+        let device =
+            |id: &str| DeviceSnapshot { id: id.into(), hashes: second * 500, ..DeviceSnapshot::default() };
+        let snapshot = Snapshot {
+            uptime: Duration::from_secs(second + 1),
+            hashes: second * 1000,
+            state: State::Mining,
+            pool: Some(0),
+            devices: vec![device("gpu0"), device("gpu1")],
+            ..Snapshot::default()
+        };
+        recorder.second(&snapshot).unwrap();
+    }
+
+    fn recorder(records: &Arc<Records>) -> Recorder {
+        let translate = crate::ui::events(Family::Kaspa, vec!["stratum+tcp://pool.example:1".into()]);
+        Recorder::new(Arc::clone(records), translate)
+    }
+
+    #[test]
+    fn everything_that_happens_is_in_the_records() {
+        let records = Arc::new(Records::default());
+        let mut recorder = recorder(&records);
+        let start = Instant::now();
+        (1..=60).for_each(|second| busy_second(&mut recorder, second, start));
+        recorder.missed(3);
+        let statistics = records.statistics();
+        assert_eq!(statistics.count(|_| true), 1200);
+        assert_eq!(statistics.count(|key| key.result == "stale"), 24);
+        assert_eq!(statistics.stale_causes.values().sum::<u64>(), 24);
+        assert_eq!(statistics.stale_causes.get(&StaleCause::Replaced), Some(&24));
+        assert_eq!((statistics.missed, statistics.mined_s), (3, 61.0));
+        assert_eq!(records.recent_shares(0).len(), super::super::MAX_SHARES);
+        let events = records.events.after(0);
+        let of = |kind: &str| events.iter().filter(|event| event.kind == kind).count();
+        assert_eq!(of("share") + of("job") + of("state"), events.len());
+        assert!(of("share") > 900 && of("job") > 0, "{}", of("job"));
+        let now_s = unix_seconds();
+        let points =
+            records.history(super::super::Metric::Accepted, None, now_s - 100.0, now_s + 10.0, 110.0);
+        assert_eq!(points[0].1, Some(1176.0));
+    }
+
+    /// Run by hand: what the records cost beside mining.
+    #[test]
+    #[ignore = "a measurement"]
+    fn cost_of_a_busy_second() {
+        const SECONDS: u64 = 5000;
+        let records = Arc::new(Records::default());
+        let mut recorder = recorder(&records);
+        let start = Instant::now();
+        (1..=SECONDS).for_each(|second| busy_second(&mut recorder, second, start));
+        let took = start.elapsed().as_secs_f64();
+        #[allow(clippy::cast_precision_loss)]
+        let each_us = took * 1e6 / SECONDS as f64;
+        println!(
+            "{each_us:.0} us for ten jobs, twenty shares and the state: {:.3} % of a core",
+            each_us / 1e4
+        );
     }
 }

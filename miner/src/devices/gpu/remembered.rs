@@ -1,8 +1,6 @@
 //! Which kernels a card was fastest with, kept in the state folder: measuring takes two seconds at each start
 //! otherwise. The user's own file is never written.
 
-use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,11 +10,11 @@ use rminer_shaders::Adapter;
 use rminer_shaders::choose::{Choice, Measured};
 use serde::{Deserialize, Serialize};
 
+use crate::state_file;
+
 const FILE: &str = "gpu-kernels.json";
 /// Cards, drivers and algorithms that are remembered; the oldest go first.
 const MAX_ENTRIES: usize = 64;
-/// A file larger than this was not written by this program.
-const MAX_BYTES: u64 = 1 << 20;
 
 /// What is remembered, and where.
 pub(super) struct Memory {
@@ -78,19 +76,12 @@ impl Memory {
         entries.push(Entry::new(adapter, algorithm, choice));
         let surplus = entries.len().saturating_sub(MAX_ENTRIES);
         entries.drain(..surplus);
-        let _not_kept = write(file, &entries);
+        let _not_kept = state_file::write(file, &entries);
     }
 
     /// All entries; none when there is no file or it cannot be understood.
     fn read(&self) -> Vec<Entry> {
-        let Some(file) = self.file.as_ref().and_then(|path| fs::File::open(path).ok()) else {
-            return Vec::new();
-        };
-        let mut text = String::new();
-        match file.take(MAX_BYTES).read_to_string(&mut text) {
-            Ok(_) => serde_json::from_str(&text).unwrap_or_default(),
-            Err(_) => Vec::new(),
-        }
+        self.file.as_deref().map(state_file::read).unwrap_or_default()
     }
 }
 
@@ -123,22 +114,14 @@ impl Entry {
     }
 }
 
-/// Whole or not at all: a reader never sees half a file.
-fn write(path: &Path, entries: &[Entry]) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let temporary = path.with_extension(format!("json.{}", std::process::id()));
-    fs::write(&temporary, serde_json::to_string_pretty(entries)?)?;
-    fs::rename(&temporary, path)
-}
-
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use rminer_algos::registry::{RANDOMX, SHA256D};
     use rminer_shaders::adapters::AdapterId;
 
