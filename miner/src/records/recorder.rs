@@ -172,9 +172,8 @@ mod tests {
         assert_eq!((statistics.missed, statistics.mined_s), (3, 61.0));
         assert_eq!(records.recent_shares(0).len(), super::super::MAX_SHARES);
         let events = records.events.after(0);
-        let of = |kind: &str| events.iter().filter(|event| event.kind == kind).count();
-        assert_eq!(of("share") + of("job") + of("state"), events.len());
-        assert!(of("share") > 900 && of("job") > 0, "{}", of("job"));
+        // Jobs are told once a second of real time: shares have pushed the first ones out.
+        assert_eq!(events.iter().filter(|event| event.kind == "share").count(), events.len());
         let now_s = unix_seconds();
         let points =
             records.history(super::super::Metric::Accepted, None, now_s - 100.0, now_s + 10.0, 110.0);
