@@ -19,5 +19,6 @@ mod signals;
 mod state_file;
 mod suggest;
 pub mod telemetry;
+mod traffic;
 pub mod ui;
 pub mod wallet;

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use rminer_algos::encode_hex;
 use rminer_stratum::Protocol;
 use rminer_stratum::address::Payout;
-use rminer_stratum::client::{Client, ClientOptions, Direction};
+use rminer_stratum::client::{Client, ClientOptions};
 use rminer_stratum::connect::DialOptions;
-use rminer_stratum::text::{clean, clean_bytes};
+use rminer_stratum::text::clean;
 use rminer_stratum::tls::FilePins;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::api::{self, About, Access, ApiState, Server};
 use crate::bench;
-use crate::clock::{local_time, unix_seconds};
+use crate::clock::unix_seconds;
 use crate::config::{LogFormat, Settings, UiKind};
 use crate::devices::{self, Chosen, LeftOut, Notice, NoticeSink, Setup};
 use crate::engine::{Board, Command, MAX_ORDERS, Order, Patience, Reload, RunOptions, Surroundings, run};
@@ -30,6 +30,7 @@ use crate::problem::{Problem, Severity};
 use crate::records::{HistoryOptions, Recorder, Records};
 use crate::safety::Governor;
 use crate::telemetry::{self, Telemetry, Watched};
+use crate::traffic;
 use crate::ui::{Viewer, say, say_error, screen};
 use crate::wallet::shown_user;
 
@@ -259,7 +260,7 @@ fn client_options(settings: &Settings) -> ClientOptions {
         retries: settings.retries.map(std::num::NonZero::get),
         // Two rigs that lose one pool in the same moment should not come back in step.
         seed: RandomState::new().build_hasher().finish(),
-        traffic: (settings.log.verbosity >= 2).then_some(Box::new(show_traffic)),
+        traffic: (settings.log.verbosity >= 2).then(|| traffic::show(&settings.pools)),
         dial: dial_options(settings),
     }
 }
@@ -271,35 +272,6 @@ pub(crate) fn dial_options(settings: &Settings) -> DialOptions {
         Some(folder) => DialOptions { pins: Arc::new(FilePins::new(folder.join("certificates"))), ..options },
         None => options,
     }
-}
-
-/// Bytes of a message that is no text which are shown.
-const MAX_HEX_BYTES: usize = 64 * 1024;
-
-/// Pool traffic for `-vv`, on the error output, passwords hidden.
-fn show_traffic(pool: usize, direction: Direction, bytes: &[u8]) {
-    let arrow = match direction {
-        Direction::Out => ">",
-        Direction::In => "<",
-    };
-    // Messages of a Kaspa node are no text, and hold no secret.
-    if !bytes.is_ascii()
-        || bytes.iter().any(|byte| *byte < b' ' && !matches!(byte, b'\n' | b'\r' | b'\t' | 0))
-    {
-        let shown = encode_hex(&bytes[..bytes.len().min(MAX_HEX_BYTES)]);
-        return say_error!("{} pool {} {arrow} {} bytes {shown}", local_time(), pool + 1, bytes.len());
-    }
-    for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        say_error!("{} pool {} {arrow} {}", local_time(), pool + 1, without_password(line));
-    }
-}
-
-fn without_password(line: &[u8]) -> String {
-    let Ok(mut message) = serde_json::from_slice::<Value>(line) else { return clean_bytes(line) };
-    if let Some(pass) = message.pointer_mut("/params/pass") {
-        *pass = "***".into();
-    }
-    clean(&message.to_string())
 }
 
 /// What will happen, before it happens. Shown in every mode: this program is never silent about what it does.

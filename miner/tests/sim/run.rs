@@ -79,8 +79,9 @@ fn whole_run(seed: u64, world: &mut World) {
         let at = world.rng.below(FAULTS_END);
         world.after(at, What::Sleep);
     }
-    // Numbers of their own, so that worlds without a switch stay what they were.
-    let mut hands = Rng::new(seed);
+    // Numbers of their own, so that worlds without a switch stay what they were; of another seed, or they would go
+    // with the number of pools.
+    let mut hands = Rng::new(!seed);
     if hands.one_in(4) {
         for _ in 0..hands.between(1, 6) {
             // Now and then a pool that does not exist.
