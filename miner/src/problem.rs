@@ -88,7 +88,7 @@ fn indent(text: &mut String, first: &str, lines: &str) {
 }
 
 /// Text from files, pools and command lines must not steer the terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
 

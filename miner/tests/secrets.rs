@@ -194,7 +194,7 @@ fn program(folder: &Path) -> Command {
     command
 }
 
-/// Whole answer of the interface, or what of a stream comes within two seconds.
+/// Whole answer of the interface, or what of a stream comes within three seconds.
 fn ask(api: SocketAddr, method: &str, path: &str, token: Option<&str>, body: &str) -> Vec<u8> {
     let mut stream = TcpStream::connect(api).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
@@ -204,9 +204,15 @@ fn ask(api: SocketAddr, method: &str, path: &str, token: Option<&str>, body: &st
         body.len()
     );
     stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = Vec::new();
+    let (mut answer, end) = (Vec::new(), Instant::now() + Duration::from_secs(3));
+    let mut piece = [0; 16 * 1024];
     // A stream has no end.
-    let _timeout = stream.read_to_end(&mut answer);
+    while let Ok(count @ 1..) = stream.read(&mut piece) {
+        answer.extend_from_slice(&piece[..count]);
+        if Instant::now() > end {
+            break;
+        }
+    }
     answer
 }
 

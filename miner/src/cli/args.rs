@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::bench_args::BenchArgs;
+use super::remote_args::{CtlArgs, StatusArgs};
 use super::{foreign, options};
 use crate::config::keys::Group;
 
@@ -101,6 +102,10 @@ pub enum Command {
     Devices,
     /// List algorithms, their spellings and their coins
     Algos,
+    /// Show a running miner: rates, shares, heat, pool, and what holds it back
+    Status(StatusArgs),
+    /// Tell a running miner to pause, resume, reload, switch pools or hold back
+    Ctl(CtlArgs),
     /// Check, show, create or convert a config file
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -6,6 +6,7 @@ mod context;
 mod flags;
 mod foreign;
 mod options;
+mod remote_args;
 
 use std::ffi::OsString;
 
@@ -14,6 +15,7 @@ use clap::FromArgMatches;
 pub use args::{Cli, Command, ConfigCommand, PoolCommand, command, own_command};
 pub use bench_args::BenchArgs;
 pub use context::Context;
+pub use remote_args::{CtlArgs, OrderArgs, Remote, StatusArgs};
 
 use crate::commands;
 use crate::config::{Env, When};

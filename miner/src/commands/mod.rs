@@ -5,8 +5,11 @@ mod algos;
 mod bench;
 mod completions;
 mod config;
+mod ctl;
 mod devices;
 mod pool;
+mod remote;
+mod status;
 mod table;
 
 use crate::cli::{Command, Context, PoolCommand};
@@ -32,6 +35,8 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Exit {
         Command::Algos => algos::run(context),
         Command::Bench(args) => bench::run(&args, context),
         Command::Devices => devices::run(context),
+        Command::Status(args) => status::run(&args, context),
+        Command::Ctl(args) => ctl::run(&args, context),
         Command::Config(command) => config::run(command, context),
         Command::Completions { shell } => completions::run(shell, context),
     }

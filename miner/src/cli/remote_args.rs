@@ -1,0 +1,93 @@
+//! Options of the commands that talk to a running miner.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::parse_time;
+
+/// Which miner, and by what right.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Remote {
+    /// Where the miner's interface listens [default: as the settings say, else 127.0.0.1:4077]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub host: Option<String>,
+    /// File with the token of the interface [default: RMINER_API_TOKEN, RMINER_API_TOKEN_FILE, else the one that rminer
+    /// made on this machine]
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// Options of `rminer status`.
+#[derive(Debug, clap::Args)]
+pub struct StatusArgs {
+    /// Which miner.
+    #[command(flatten)]
+    pub remote: Remote,
+    /// Show it again every 2 seconds
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// Options of `rminer ctl`.
+#[derive(Debug, clap::Args)]
+pub struct CtlArgs {
+    /// Which miner.
+    #[command(flatten)]
+    pub remote: Remote,
+    /// What to tell it.
+    #[command(subcommand)]
+    pub order: OrderArgs,
+}
+
+/// What a miner can be told.
+#[derive(Debug, clap::Subcommand)]
+pub enum OrderArgs {
+    /// Stop hashing; the connection with the pool is kept
+    Pause {
+        /// For this long, such as 10m; without it until `rminer ctl resume`
+        #[arg(long = "for", value_name = "TIME", value_parser = parse_time, allow_negative_numbers = true)]
+        length: Option<Duration>,
+    },
+    /// Take a pause back; what else holds devices back stays
+    Resume,
+    /// Read the configuration again: limits hold at once, and it says what needs a new start
+    Reload,
+    /// Mine for another of the configured pools, and return to it after failures
+    Pool {
+        /// Its number, as `rminer status` and the start show it
+        #[arg(value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+        number: u16,
+    },
+    /// Hash only so many percent of the time; 100 takes the limit back
+    Limit {
+        /// From 1 to 100
+        #[arg(value_name = "PERCENT", value_parser = parse_percent, allow_negative_numbers = true)]
+        percent: u8,
+        /// One device only, such as gpu0
+        #[arg(long, value_name = "ID")]
+        device: Option<String>,
+    },
+}
+
+/// A share of the time in percent.
+fn parse_percent(text: &str) -> Result<u8, String> {
+    let number = text.trim().trim_end_matches('%').trim_end().parse::<u8>().ok();
+    number.filter(|percent| (1..=100).contains(percent)).ok_or_else(|| {
+        "write a whole number of percent from 1 to 100; `rminer ctl pause` stops it altogether".into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_have_a_range() {
+        for (text, percent) in [("50", 50), ("12%", 12), (" 100 % ", 100), ("1", 1)] {
+            assert_eq!(parse_percent(text), Ok(percent));
+        }
+        for text in ["", "0", "0.5", "-3", "101", "256", "nan", "half"] {
+            assert!(parse_percent(text).is_err(), "{text}");
+        }
+    }
+}
