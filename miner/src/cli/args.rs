@@ -33,6 +33,7 @@ const COMPUTING: &[Group] = &[Group::Algorithm, Group::Device];
 const USAGE: &str = "rminer [OPTIONS]\n       rminer <COMMAND>";
 const AFTER_HELP: &str = "\
 With no command, rminer mines: `rminer --algo randomx --pool HOST:PORT --user WALLET`.
+Ctrl-C ends it; SIGHUP does in a terminal, and elsewhere reads the configuration again, as `rminer ctl reload` does.
 Run `rminer help COMMAND` for a command, `rminer --help` for more on every option.";
 
 /// What was typed, apart from the options of mining, which [`super::flags`] reads.

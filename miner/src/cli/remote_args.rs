@@ -9,11 +9,11 @@ use crate::config::parse_time;
 #[derive(Debug, Clone, clap::Args)]
 pub struct Remote {
     /// Where the miner's interface listens [default: as the settings say, else 127.0.0.1:4077]
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", global = true)]
     pub host: Option<String>,
     /// File with the token of the interface [default: RMINER_API_TOKEN, RMINER_API_TOKEN_FILE, else the one that rminer
     /// made on this machine]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub token_file: Option<PathBuf>,
 }
 
