@@ -667,6 +667,10 @@ fn devices_lists_the_processor() {
     assert!(outcome.stdout.lines().any(|line| line.starts_with("cpu0 ")), "{}", outcome.stdout);
     let rows: Value = serde_json::from_str(&rminer(&["devices", "--json"]).stdout).unwrap();
     assert_eq!(rows[0]["id"], "cpu0");
+    // Machines of tests often have no sensor, and always a word about each.
+    assert!(
+        rows[0]["sensors"]["temperatures"].is_array() && !rows[0]["sensors"]["notes"][0]["text"].is_null()
+    );
     assert!(rows[0]["threads"].as_u64().unwrap() >= 1);
     assert!(["ready", "limited"].contains(&rows[0]["state"].as_str().unwrap()));
 }
@@ -692,7 +696,7 @@ fn the_start_names_devices_and_kernels() {
 #[test]
 fn devices_say_more_when_asked() {
     let outcome = rminer(&["devices", "-v"]);
-    for word in ["packages", "sha256d scalar: ", "chosen"] {
+    for word in ["packages", "sha256d scalar: ", "chosen", "HOTTEST", "POWER", "sensors: "] {
         assert!(outcome.stdout.contains(word), "{}", outcome.stdout);
     }
     let rows: Value = serde_json::from_str(&rminer(&["devices", "--json"]).stdout).unwrap();

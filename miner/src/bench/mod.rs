@@ -6,6 +6,7 @@
 mod engine;
 mod latency;
 mod memory;
+mod power;
 pub mod randomx;
 mod saved;
 mod statistics;
@@ -83,6 +84,10 @@ pub struct BenchResult {
     pub cpu_seconds: f64,
     /// Hashes per second.
     pub rate_hs: f64,
+    /// Mean power of the device while it hashed alone, in watts; `null` where no sensor tells.
+    pub power_w: Option<f64>,
+    /// Energy of one hash, in joules.
+    pub joules_per_hash: Option<f64>,
     /// Half the distance between the slow and the fast tenth of all seconds, in percent of the median.
     pub spread_percent: Option<f64>,
     /// Huge pages of dataset and machines, in pages of 2 MiB.

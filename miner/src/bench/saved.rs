@@ -110,6 +110,8 @@ mod tests {
             seconds: 1.0,
             cpu_seconds: 1.0,
             rate_hs,
+            power_w: None,
+            joules_per_hash: None,
             spread_percent: None,
             hugepages_have: 0,
             hugepages_want: 0,

@@ -22,7 +22,7 @@ use crate::devices::Notice;
 use crate::exit::Exit;
 use crate::problem::{Problem, Severity};
 use crate::signals;
-use crate::ui::{duration, hashrate};
+use crate::ui::{duration, hashrate, joules_per_hash};
 
 /// How long to hash when nothing else is asked for.
 const DEFAULT_TIME: Duration = Duration::from_secs(30);
@@ -177,10 +177,20 @@ fn print(results: &[BenchResult], length: BenchLength, context: &Context<'_>) ->
     exit.unwrap_or(Exit::Done)
 }
 
-fn rows(results: &[BenchResult]) -> Vec<[String; 8]> {
-    let heading =
-        ["DEVICE", "ALGORITHM", "WORKERS", "HASHRATE", "SPREAD", "IN THE MINER", "READY IN", "ENGINE"]
-            .map(str::to_owned);
+fn rows(results: &[BenchResult]) -> Vec<[String; 10]> {
+    let heading = [
+        "DEVICE",
+        "ALGORITHM",
+        "WORKERS",
+        "HASHRATE",
+        "SPREAD",
+        "POWER",
+        "ENERGY",
+        "IN THE MINER",
+        "READY IN",
+        "ENGINE",
+    ]
+    .map(str::to_owned);
     let dash = || "-".to_owned();
     let row = |result: &BenchResult| {
         let in_miner = |jobs: &NewJobs| format!("{:.1} %", jobs.of_alone * 100.0);
@@ -190,6 +200,8 @@ fn rows(results: &[BenchResult]) -> Vec<[String; 8]> {
             result.threads.to_string(),
             hashrate(Some(result.rate_hs)),
             result.spread_percent.map_or_else(dash, |spread| format!("+-{spread:.1} %")),
+            result.power_w.map_or_else(dash, |watts| format!("{watts:.1} W")),
+            result.joules_per_hash.map_or_else(dash, joules_per_hash),
             result.new_jobs.as_ref().map_or_else(dash, in_miner),
             duration(Duration::from_millis(result.init_ms)),
             result.engine.clone(),

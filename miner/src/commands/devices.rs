@@ -2,6 +2,7 @@
 
 mod cpu;
 mod gpu;
+mod sensors;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,6 +10,7 @@ use rminer_algos::registry::ALGORITHMS;
 use serde::Serialize;
 
 use self::cpu::CpuFacts;
+use self::sensors::Sensors;
 use super::table::table;
 use crate::cli::Context;
 use crate::config;
@@ -30,6 +32,10 @@ struct Row {
     help: Vec<String>,
     /// What it mines, and how.
     algorithms: Vec<Suitability>,
+    /// PCI address of a graphics card.
+    pci: Option<String>,
+    /// What its sensors say; `null` where there is no device to look at.
+    sensors: Option<Sensors>,
     #[serde(flatten)]
     cpu: Option<CpuFacts>,
 }
@@ -71,6 +77,7 @@ pub(super) fn run(context: &Context<'_>) -> Exit {
         Err(error) => return device_failed(context, &error),
     };
     rows.extend(gpu::rows(config::state_folder(context.env()).as_deref()));
+    sensors::look(&mut rows);
     let verbose = context.globals().verbosity > 0;
     let printed =
         if context.globals().json { context.print_json(&rows) } else { context.print(&text(&rows, verbose)) };
@@ -92,7 +99,7 @@ pub(super) fn device_failed(context: &Context<'_>, error: &DeviceError) -> Exit 
 }
 
 fn text(rows: &[Row], verbose: bool) -> String {
-    let heading = ["ID", "DEVICE", "MINES", "STATE"].map(str::to_owned);
+    let heading = ["ID", "DEVICE", "HOTTEST", "POWER", "MINES", "STATE"].map(str::to_owned);
     let mut lines = vec![heading];
     for row in rows {
         let mined = row.algorithms.iter().filter(|algorithm| algorithm.reason.is_empty());
@@ -103,7 +110,11 @@ fn text(rows: &[Row], verbose: bool) -> String {
         for help in &row.help {
             state.push_str(&format!("; {help}"));
         }
-        lines.push([row.id.clone(), row.name.clone(), mined, state]);
+        let sensors = row.sensors.as_ref();
+        let known = |told: Option<String>| told.unwrap_or_else(|| "-".into());
+        let (hottest, power) =
+            (known(sensors.and_then(Sensors::temperature)), known(sensors.and_then(Sensors::power)));
+        lines.push([row.id.clone(), row.name.clone(), hottest, power, mined, state]);
     }
     let mut text = table(&lines);
     if verbose {
@@ -119,6 +130,9 @@ fn details(row: &Row) -> String {
     let mut text = format!("\n{} {}\n", row.id, row.name);
     if let Some(cpu) = &row.cpu {
         text.push_str(&cpu.text());
+    }
+    if let Some(sensors) = &row.sensors {
+        text.push_str(&sensors.text());
     }
     for algorithm in &row.algorithms {
         if !algorithm.reason.is_empty() {

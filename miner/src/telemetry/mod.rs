@@ -16,11 +16,12 @@ mod roots;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::devices::{Chosen, Setup};
+use crate::devices::{Chosen, DeviceSource, Setup};
 
 pub use battery::BatterySource;
 pub use glance::{Glance, glance};
@@ -158,18 +159,34 @@ impl Watched {
 
     /// The devices of a set-up.
     pub fn all(setup: &Setup) -> Vec<Self> {
-        let roots = Roots::of_this_machine();
-        let watched = |chosen: &Chosen| {
-            let kind = DeviceKind::of(&chosen.id);
-            if kind != DeviceKind::Cpu {
-                return Self { id: chosen.id.clone(), kind, pci: chosen.pci.clone(), package: None };
-            }
-            let workers = setup.sources.iter().map(|source| source.info());
-            let units = workers.filter(|info| info.id == chosen.id).filter_map(|info| info.pinned_to);
-            Self::cpu(&chosen.id, units, &roots)
-        };
-        setup.chosen.iter().map(watched).collect()
+        setup.chosen.iter().map(|chosen| Self::of(chosen, &setup.sources)).collect()
     }
+
+    /// A device with its workers, which may be among those of others.
+    pub fn of(chosen: &Chosen, workers: &[Arc<dyn DeviceSource>]) -> Self {
+        let kind = DeviceKind::of(&chosen.id);
+        if kind != DeviceKind::Cpu {
+            return Self { id: chosen.id.clone(), kind, pci: chosen.pci.clone(), package: None };
+        }
+        Self::cpu(&chosen.id, units(&chosen.id, workers), &Roots::of_this_machine())
+    }
+
+    /// The processors of these workers.
+    pub fn cpus(workers: &[Arc<dyn DeviceSource>]) -> Vec<Self> {
+        let mut ids: Vec<_> = workers.iter().map(|worker| worker.info().id.as_str()).collect();
+        ids.dedup();
+        let roots = Roots::of_this_machine();
+        ids.into_iter().map(|id| Self::cpu(id, units(id, workers), &roots)).collect()
+    }
+}
+
+/// The processing units that a device's workers are pinned to.
+fn units<'a>(id: &'a str, workers: &'a [Arc<dyn DeviceSource>]) -> impl Iterator<Item = u32> + 'a {
+    workers
+        .iter()
+        .map(|worker| worker.info())
+        .filter(move |info| info.id == id)
+        .filter_map(|info| info.pinned_to)
 }
 
 /// Kinds of devices, for limits.

@@ -21,7 +21,7 @@ use crate::engine::{Happening, Snapshot};
 use crate::records::Records;
 
 pub use table::{DeviceRow, device_rows, table, table_of};
-pub use units::{count, duration, efficiency, hashrate, percent};
+pub use units::{count, duration, efficiency, hashrate, joules_per_hash, percent};
 pub use viewer::Viewer;
 
 /// As `println!`, for a reader that may be gone: that ends no miner.

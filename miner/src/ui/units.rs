@@ -23,6 +23,17 @@ pub fn hashrate(rate_hs: Option<f64>) -> String {
     format!("{scaled:.digits$} {prefix}H/s")
 }
 
+/// Energy of a hash: `50.3 mJ/H`, `146.0 nJ/H`.
+pub fn joules_per_hash(joules: f64) -> String {
+    const SMALL: [&str; 5] = ["", "m", "u", "n", "p"];
+    let (mut scaled, mut prefix) = (joules, 0);
+    while scaled < 1.0 && prefix + 1 < SMALL.len() {
+        (scaled, prefix) = (scaled * 1000.0, prefix + 1);
+    }
+    let digits = if scaled < 10.0 { 2 } else { 1 };
+    format!("{scaled:.digits$} {}J/H", SMALL[prefix])
+}
+
 /// `42 ms`, `7.4 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`, `1.2k years`.
 pub fn duration(time: Duration) -> String {
     const YEAR_S: u64 = 31_557_600;
@@ -99,6 +110,10 @@ mod tests {
         assert_eq!(hashrate(Some(6900.0)), "6.90 kH/s");
         assert_eq!(hashrate(Some(0.0)), "0.00 H/s");
         assert_eq!(hashrate(None), "-");
+        assert_eq!(joules_per_hash(0.0503), "50.3 mJ/H");
+        assert_eq!(joules_per_hash(1.46e-7), "146.0 nJ/H");
+        assert_eq!(joules_per_hash(12.0), "12.0 J/H");
+        assert_eq!(joules_per_hash(0.0), "0.00 pJ/H");
         assert_eq!(duration(Duration::from_millis(42)), "42 ms");
         assert_eq!(duration(Duration::from_millis(7400)), "7.4 s");
         assert_eq!(duration(Duration::from_secs(200)), "3 min 20 s");

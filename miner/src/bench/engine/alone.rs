@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rminer_algos::{Target, Work};
 
 use super::{BenchError, Measuring, Phase, Slices, Stopwatch};
+use crate::bench::power::PowerMeter;
 use crate::devices::{DeviceError, DeviceSource, Generation, Interrupt, os};
 
 /// How often the measuring thread looks around.
@@ -35,7 +36,12 @@ struct Shared {
 }
 
 impl Measuring<'_> {
-    pub(super) fn alone(&self, time: Duration, slices: &mut Slices) -> Result<Alone, BenchError> {
+    pub(super) fn alone(
+        &self,
+        time: Duration,
+        slices: &mut Slices,
+        meter: &PowerMeter,
+    ) -> Result<Alone, BenchError> {
         let begun = Instant::now();
         let generation = Generation::default();
         let work = (self.algorithm.sample)(0).map_err(|fault| DeviceError::Unsupported(fault.to_string()))?;
@@ -70,6 +76,7 @@ impl Measuring<'_> {
             let watch = Stopwatch::start();
             slices.restart(watch.0);
             shared.open.store(true, Ordering::Release);
+            meter.open();
             while watch.0.elapsed() < time {
                 self.look(&shared)?;
                 let hashes = shared.hashes.load(Ordering::Relaxed);
@@ -77,6 +84,7 @@ impl Measuring<'_> {
                     self.tell(hashes, watch.0, rate_hs);
                 }
             }
+            meter.close();
             let phase = watch.stop(shared.hashes.load(Ordering::Relaxed));
             Ok(Alone { phase, ready, age_at_first_hash })
         })

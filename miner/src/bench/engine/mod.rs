@@ -16,6 +16,7 @@ use serde::Serialize;
 pub use self::path::{JobPath, Stage};
 use self::watched::Watch;
 use super::latency::Bucket;
+use super::power::{PowerMeter, joules_per_hash};
 use super::statistics::Slices;
 use super::{
     BenchError, BenchLength, BenchOptions, BenchProgress, BenchResult, MemoryUse, ProgressSink, memory_use,
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::config::Settings;
 use crate::devices::{self, Chosen, DeviceSource, os};
+use crate::telemetry::Watched;
 
 /// Pairs of measurements.
 const ROUNDS: u32 = 3;
@@ -139,10 +141,11 @@ impl Measuring<'_> {
         let each = (time / (2 * ROUNDS)).max(SHORTEST / (2 * ROUNDS));
         let mut slices = Slices::new(Instant::now());
         let mut watch = Watch::default();
+        let meter = PowerMeter::start(&[Watched::of(chosen, self.sources)]);
         let (mut alones, mut wholes) = (Vec::new(), Vec::new());
         let (mut init_ms, mut first_hash_ms) = (0, 0);
         for round in 0..ROUNDS {
-            let alone = self.alone(each, &mut slices)?;
+            let alone = self.alone(each, &mut slices, &meter)?;
             if round == 0 {
                 (init_ms, first_hash_ms) = (whole_ms(alone.ready), whole_ms(alone.age_at_first_hash));
             }
@@ -154,6 +157,8 @@ impl Measuring<'_> {
         let of_alone_cpu =
             median(pairs().map(|(alone, whole)| whole.cpu_rate_hs() / alone.cpu_rate_hs()).collect());
         let sum = |phases: &[Phase], part: fn(&Phase) -> f64| phases.iter().map(part).sum::<f64>();
+        let rate_hs = median(alones.iter().map(|phase| phase.rate_hs()).collect());
+        let power_w = meter.watts();
         Ok(BenchResult {
             algo: self.algorithm.name,
             device: chosen.id.clone(),
@@ -165,7 +170,9 @@ impl Measuring<'_> {
             hashes: alones.iter().map(|phase| phase.hashes).sum(),
             seconds: sum(&alones, |phase| phase.seconds),
             cpu_seconds: sum(&alones, |phase| phase.cpu_seconds),
-            rate_hs: median(alones.iter().map(|phase| phase.rate_hs()).collect()),
+            rate_hs,
+            power_w,
+            joules_per_hash: joules_per_hash(power_w, rate_hs),
             spread_percent: slices.spread_percent(),
             hugepages_have: 0,
             hugepages_want: 0,

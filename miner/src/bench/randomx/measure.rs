@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rminer_algos::{Target, Work};
 
 use super::{BenchError, BenchLength, BenchProgress, MemoryUse, ProgressSink, chain, memory_use, work};
+use crate::bench::power::PowerMeter;
 use crate::bench::statistics::Slices;
 use crate::devices::cpu::randomx::RandomxSetup;
 use crate::devices::{DeviceError, DeviceSource, Found, Generation, Interrupt, os};
@@ -96,6 +97,7 @@ pub(super) fn measure(
     length: BenchLength,
     progress: &ProgressSink,
     stop: &AtomicBool,
+    meter: &PowerMeter,
 ) -> Result<Measured, BenchError> {
     let generation = Generation::default();
     let work = work::work().map_err(|fault| DeviceError::Unsupported(fault.to_string()))?;
@@ -132,7 +134,7 @@ pub(super) fn measure(
         while watch.ready < setup.sources.len() {
             watch.look()?;
         }
-        time(setup, length, progress, &shared, &generation, watch)
+        time(setup, length, progress, &shared, &generation, watch, meter)
     })
 }
 
@@ -144,6 +146,7 @@ fn time(
     shared: &Shared,
     generation: &Generation,
     mut watch: Watch<'_>,
+    meter: &PowerMeter,
 ) -> Result<Measured, BenchError> {
     let huge_pages = setup.huge_pages();
     let cpu_before = os::process_cpu_seconds();
@@ -151,6 +154,7 @@ fn time(
     let mut slices = Slices::new(start);
     let mut memory_kib = None;
     shared.open.store(true, Ordering::Release);
+    meter.open();
     while watch.running > 0 {
         watch.look()?;
         let (now, hashes) = (Instant::now(), shared.hashes.load(Ordering::Relaxed));
@@ -165,6 +169,7 @@ fn time(
             generation.advance();
         }
     }
+    meter.close();
     Ok(Measured {
         hashes: shared.hashes.load(Ordering::Relaxed),
         time: start.elapsed(),

@@ -16,10 +16,12 @@ use rminer_algos::registry;
 
 use self::measure::measure;
 pub use self::sums::published_sum;
+use super::power::{PowerMeter, joules_per_hash};
 use super::{BenchError, BenchLength, BenchProgress, BenchResult, MemoryUse, ProgressSink, memory_use};
 use crate::config::CpuSettings;
 use crate::devices::cpu::randomx as device;
 use crate::devices::{Notice, NoticeSink};
+use crate::telemetry::Watched;
 
 /// Measures RandomX on the processor. Blocks until done; `stop` ends it within a fraction of a second.
 ///
@@ -39,7 +41,9 @@ pub fn run(
     }
     let init_ms = Arc::new(AtomicU64::new(0));
     let setup = device::open(cpu, &notices(progress, &init_ms))?;
-    let measured = measure(&setup, length, progress, stop)?;
+    let meter = PowerMeter::start(&Watched::cpus(&setup.sources));
+    let measured = measure(&setup, length, progress, stop, &meter)?;
+    let power_w = meter.watts();
     let seconds = measured.time.as_secs_f64();
     let (hugepages_have, hugepages_want) = measured.huge_pages;
     let mut devices: Vec<_> = setup.sources.iter().map(|source| source.info().id.clone()).collect();
@@ -56,6 +60,8 @@ pub fn run(
         seconds,
         cpu_seconds: measured.cpu_seconds,
         rate_hs: measured.hashes as f64 / seconds,
+        power_w,
+        joules_per_hash: joules_per_hash(power_w, measured.hashes as f64 / seconds),
         spread_percent: measured.spread_percent,
         hugepages_have,
         hugepages_want,

@@ -150,7 +150,8 @@ fn sums_are_those_that_xmrig_publishes() {
     let mut setup = crate::devices::cpu::randomx::open(&cpu, &(Arc::new(|_| {}) as _)).unwrap();
     let sum = |setup: &RandomxSetup| {
         let length = BenchLength::Hashes(SHORTEST);
-        let measured = measure(setup, length, &silent(), &AtomicBool::new(false)).unwrap();
+        let measured =
+            measure(setup, length, &silent(), &AtomicBool::new(false), &PowerMeter::start(&[])).unwrap();
         assert_eq!(measured.hashes, SHORTEST);
         format!("{:016x}", measured.sum.unwrap())
     };

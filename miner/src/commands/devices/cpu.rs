@@ -17,7 +17,7 @@ pub(super) struct CpuFacts {
     /// RandomX threads when nothing else is asked for.
     threads: usize,
     /// Processing units that they are pinned to, best first.
-    processors: Vec<u32>,
+    pub(super) processors: Vec<u32>,
     /// Packages, cores and units that this process may use on all of them.
     packages: usize,
     cores: usize,
@@ -102,6 +102,8 @@ fn nodes(setup: &RandomxSetup) -> Vec<Row> {
                 reason: String::new(),
                 help: Vec::new(),
                 algorithms: Vec::new(),
+                pci: None,
+                sensors: None,
                 cpu: Some(CpuFacts {
                     processors: info.pinned_to.into_iter().collect(),
                     packages: setup.topology.packages(),

@@ -53,6 +53,8 @@ fn row(card: &Card, chosen: Chosen, suitability: Suitability) -> Row {
         reason: format!("{}, {}", card.adapter.backend, card.adapter.driver),
         help: Vec::new(),
         algorithms: vec![suitability],
+        pci: chosen.pci,
+        sensors: None,
         cpu: None,
     }
 }
@@ -66,6 +68,8 @@ fn without(device: LeftOut) -> Row {
         reason: device.reason,
         help: device.help,
         algorithms: Vec::new(),
+        pci: None,
+        sensors: None,
         cpu: None,
     }
 }
