@@ -110,9 +110,15 @@ impl Governor {
     /// In how long a pause begins or ends that is known beforehand: by the schedule, or the end of the user's pause.
     pub fn next_change(&self, now: Instant, clock: WeekTime) -> Option<Duration> {
         let user = self.paused.flatten().map(|end| end.saturating_duration_since(now));
-        let minutes = self.settings.schedule.as_ref().and_then(|schedule| schedule.next_change(clock));
-        let schedule = minutes.map(|minutes| Duration::from_secs(u64::from(minutes) * 60));
+        let is_open = self.settings.schedule.as_ref().is_some_and(|schedule| schedule.is_open(clock));
+        let schedule = self.schedule_change(clock, is_open).map(Duration::from_secs);
         user.into_iter().chain(schedule).min()
+    }
+
+    /// Seconds until the hours end, where `open`, or begin; none while it is the other way round.
+    fn schedule_change(&self, clock: WeekTime, open: bool) -> Option<u64> {
+        let schedule = self.settings.schedule.as_ref().filter(|schedule| schedule.is_open(clock) == open)?;
+        schedule.next_change(clock).map(|minutes| u64::from(minutes) * 60)
     }
 
     /// The limits in force, for interfaces.
@@ -131,6 +137,7 @@ impl Governor {
             power_cap_w: self.settings.power_cap_w,
             schedule: self.settings.schedule.as_ref().map(|schedule| schedule.text().to_owned()),
             pause_on_battery: self.settings.pause_on_battery,
+            next_pause_s: self.schedule_change(clock, true),
             next_change_s: self.next_change(now, clock).map(|wait| wait.as_secs()),
         }
     }

@@ -152,6 +152,8 @@ pub struct SafetySnapshot {
     pub pause_on_battery: bool,
     /// Seconds until a pause begins or ends that is known beforehand.
     pub next_change_s: Option<u64>,
+    /// Seconds until the hours end, when they have begun.
+    pub next_pause_s: Option<u64>,
 }
 
 /// The limits of one sensor.

@@ -56,6 +56,9 @@ const MAX_UP: f64 = 0.1;
 const MAX_DOWN: f64 = 0.25;
 /// Steps smaller than this wait for more.
 const MIN_STEP: f64 = 0.005;
+/// Where the slope does not lead to the set point within this time nothing is taken away: a device that warms up fast is
+/// not one that gets too hot.
+const FAR_S: f64 = 10.0;
 /// Where the slope leads to the limit within this time, the duty is halved at once.
 const LOOK_AHEAD_S: f64 = 3.0;
 /// What a halved duty leaves at least.
@@ -242,7 +245,8 @@ impl Thermal {
         let seconds = since.unwrap_or(STEP_EVERY).min(2 * STEP_EVERY).as_secs_f64();
         let haste = if error > 0.0 { HASTE_DOWN } else { 1.0 };
         let step = -(SPEED / steepness) * seconds * (slope + INTEGRAL * haste * error);
-        let step = step.clamp(-MAX_DOWN, MAX_UP);
+        let is_far = now_c + slope * FAR_S < self.limits.set_c;
+        let step = step.clamp(if is_far { 0.0 } else { -MAX_DOWN }, MAX_UP);
         // Where something else holds the device back, a higher level would be no answer to what is measured.
         if step < 0.0 || applied >= self.held - MIN_STEP {
             self.level = (self.level + step).clamp(0.0, 1.0);

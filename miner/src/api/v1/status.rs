@@ -46,8 +46,22 @@ impl View {
             shares: self.shares(),
             pool: snapshot.pool.and_then(|index| self.pool(index)),
             devices: self.devices(),
-            safety: model::Safety { temp_limit_c: None, schedule: None, power_cap_w: None, next_pause: None },
+            safety: self.safety(),
             money: model::Money { energy_price: None, feed_age_s: None, revenue_per_kwh: None },
+        }
+    }
+
+    fn safety(&self) -> model::Safety {
+        let safety = &self.snapshot.safety;
+        let pauses_c = safety.limits.iter().map(|shown| shown.limits.pause_c);
+        model::Safety {
+            temp_limit_c: pauses_c.reduce(f64::min),
+            schedule: safety.schedule.clone(),
+            power_cap_w: safety.power_cap_w,
+            next_pause: safety.next_pause_s.map(|wait_s| {
+                #[allow(clippy::cast_precision_loss, reason = "a week at most")]
+                rfc3339(unix_seconds() + wait_s as f64)
+            }),
         }
     }
 

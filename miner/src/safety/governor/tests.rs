@@ -137,8 +137,9 @@ fn hours_pause_and_come_back_slowly() {
     let decision = world.second(&Readings::default());
     assert_eq!(decision.duty("cpu0"), Duty::PAUSE);
     assert_eq!(decision.caps["cpu0"][0].detail, "outside of mon 01:00-02:00, opens in 1 h 00 min");
-    assert_eq!(decision.shown.next_change_s, Some(3600));
+    assert_eq!((decision.shown.next_change_s, decision.shown.next_pause_s), (Some(3600), None));
     world.clock.minute = 60;
+    assert_eq!(world.governor.describe(world.now(), world.clock).next_pause_s, Some(3600));
     let duties: Vec<u16> =
         (0..70).map(|_| world.second(&Readings::default()).duty("cpu0").permille()).collect();
     assert_eq!((duties[0], duties[30], duties[60]), (100, 600, 1000));

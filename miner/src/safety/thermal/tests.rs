@@ -137,6 +137,23 @@ proptest! {
     }
 }
 
+/// A device that gets warm fast and stays below the set point is never held back.
+#[test]
+fn a_fast_warm_up_is_no_heat() {
+    for (time_constant, gain_c) in [(10, 40.0), (20, 45.0), (40, 50.0), (300, 53.0)] {
+        let mut world = World::new(Plant::cold(25.0, gain_c, Duration::from_secs(time_constant)), false);
+        for second in 0..600 {
+            world.second(0.0);
+            assert_eq!(
+                world.applied,
+                Duty::FULL,
+                "{time_constant}: {:.1} C after {second} s",
+                world.plant.now_c
+            );
+        }
+    }
+}
+
 #[test]
 fn noise_does_not_shake_it() {
     for time_constant in [10, 60, 300] {
