@@ -159,8 +159,10 @@ impl<'a> Context<'a> {
     pub(super) fn refuse_misplaced_options(&self) -> Result<(), Exit> {
         let Some((name, _)) = self.root.subcommand() else { return Ok(()) };
         for id in self.root.ids() {
-            let typed = self.root.value_source(id.as_str()) == Some(ValueSource::CommandLine);
-            if typed && options::is_of_mining(id.as_str()) {
+            // Options of the command itself may be here as well, which the root knows nothing of.
+            if options::is_of_mining(id.as_str())
+                && self.root.value_source(id.as_str()) == Some(ValueSource::CommandLine)
+            {
                 let problem = Problem::error(
                     "misplaced-option",
                     format!("--{id} stands before `{name}`, where only global options do"),
