@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSED: Duration = Duration::from_millis(200);
 /// Rests of a held-back worker are put together until they are as long as this.
 const SHORTEST_REST: Duration = Duration::from_millis(5);
+/// Rests that a busy machine made too long are made up for, by this much at most.
+const MOST_OVERSLEPT: Duration = Duration::from_secs(1);
 /// Hits of one worker that are reported one by one in a [`WINDOW`]; more are counted. A pool gets twenty shares a
 /// second at most, so that no hit is kept back that could be sent.
 const MAX_HITS: u32 = 32;
@@ -204,6 +206,8 @@ struct Carried {
     flood: Flood,
     /// Time hashed that no rest was taken for yet: new work does not forgive it.
     unrested: Duration,
+    /// What rests were longer than they should have been.
+    overslept: Duration,
     /// Time spent on slices that did no hash, since the last one that did.
     fruitless: Duration,
     first_hash: Option<Instant>,
@@ -211,9 +215,13 @@ struct Carried {
 
 impl Body {
     fn live(&self, life: u32) {
-        let flood = Flood::new(Instant::now());
-        let mut carried =
-            Carried { flood, unrested: Duration::ZERO, fruitless: Duration::ZERO, first_hash: None };
+        let mut carried = Carried {
+            flood: Flood::new(Instant::now()),
+            unrested: Duration::ZERO,
+            overslept: Duration::ZERO,
+            fruitless: Duration::ZERO,
+            first_hash: None,
+        };
         let ended = catch_unwind(AssertUnwindSafe(|| self.mine(&mut carried)));
         self.tell_excess(&mut carried.flood);
         self.pulse.beat(Doing::Ended);
@@ -335,10 +343,11 @@ impl Body {
     /// Rests as long as the duty asks for after what was hashed, if that is long enough to be worth it. A duty that
     /// changes meanwhile counts at once; newer work waits like any other.
     fn rest(&self, carried: &mut Carried) {
-        if self.throttle.rest_after(carried.unrested) < SHORTEST_REST {
-            if self.throttle.rest_after(carried.unrested).is_zero() {
-                carried.unrested = Duration::ZERO;
-            }
+        let asked = |carried: &Carried| self.throttle.rest_after(carried.unrested);
+        if asked(carried).is_zero() {
+            (carried.unrested, carried.overslept) = (Duration::ZERO, Duration::ZERO);
+        }
+        if asked(carried).saturating_sub(carried.overslept) < SHORTEST_REST {
             return;
         }
         let began = Instant::now();
@@ -347,7 +356,7 @@ impl Body {
             self.pulse.beat(Doing::Idle);
         }
         loop {
-            let left = self.throttle.rest_after(carried.unrested).saturating_sub(began.elapsed());
+            let left = asked(carried).saturating_sub(carried.overslept + began.elapsed());
             let (number, letter, _) = self.mailbox.read();
             let is_over = left.is_zero() || self.throttle.is_paused() || matches!(letter, Letter::Stop);
             if is_over || self.retired.load(Ordering::Relaxed) {
@@ -355,6 +364,8 @@ impl Body {
             }
             self.mailbox.wait(number, left.min(PAUSED));
         }
+        let rested = carried.overslept + began.elapsed();
+        carried.overslept = rested.saturating_sub(asked(carried)).min(MOST_OVERSLEPT);
         carried.unrested = Duration::ZERO;
     }
 
