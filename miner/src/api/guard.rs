@@ -178,7 +178,8 @@ impl Guard {
             Method::OPTIONS if from_page && request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) => {
                 return Ok(Outcome::Preflight);
             }
-            Method::GET | Method::HEAD | Method::POST => {}
+            Method::GET | Method::HEAD => {}
+            Method::POST if takes_orders(path) => {}
             _ => return Err(ApiError::method(methods_of(path))),
         }
         let is_write = request.method == Method::POST;
@@ -280,9 +281,14 @@ pub(super) const ALLOWED_METHODS: &str = "GET, HEAD, POST";
 pub(super) const PRIVATE_NETWORK_ASKED: HeaderName =
     HeaderName::from_static("access-control-request-private-network");
 
+/// Whether orders are taken at a path; nowhere else is anything but reading.
+fn takes_orders(path: &str) -> bool {
+    path.starts_with("/api/v1/control/") || path == "/json_rpc"
+}
+
 /// Methods of a path, as `Allow` names them.
 fn methods_of(path: &str) -> &'static str {
-    if path.starts_with("/api/v1/control/") { "POST" } else { "GET, HEAD" }
+    if takes_orders(path) { "POST" } else { "GET, HEAD" }
 }
 
 /// The body has more than [`MAX_BODY_BYTES`].

@@ -51,6 +51,9 @@ impl Miner {
             .env_remove("RMINER_POOL")
             // Tests run side by side; those of the interface name an address of their own.
             .env("RMINER_API_BIND", "off")
+            // What a miner learns and the token that it makes belong to the tests, not to who runs them.
+            .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
+            .env_remove("RMINER_API_TOKEN")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -97,6 +100,20 @@ impl Miner {
     /// Events of one name.
     pub fn named(&self, name: &str) -> Vec<Value> {
         self.events().into_iter().filter(|event| event["event"] == name).collect()
+    }
+
+    /// Where its interface listens, as it says at its start.
+    pub fn api(&mut self) -> std::net::SocketAddr {
+        self.wait("the start", 30, |miner| !miner.named("start").is_empty());
+        let start = self.named("start").remove(0);
+        start["api"].as_str().and_then(|address| address.parse().ok()).expect("it has an interface")
+    }
+
+    /// The token of its interface.
+    pub fn api_token(&self) -> String {
+        let start = self.named("start").remove(0);
+        let path = start["api_token_file"].as_str().expect("it has a token").to_owned();
+        std::fs::read_to_string(path).expect("the token can be read").trim().to_owned()
     }
 
     /// Accepted shares so far.

@@ -123,13 +123,26 @@ fn pages_need_an_origin_that_is_listed() {
 fn other_methods_are_told_which_there_are() {
     let mut guard = guard();
     for method in ["PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "QUERY"] {
-        for (path, allow) in [("/api/v1/status", "GET, HEAD"), ("/api/v1/control/pause", "POST")] {
+        for (path, allow) in
+            [("/api/v1/status", "GET, HEAD"), ("/api/v1/control/pause", "POST"), ("/json_rpc", "POST")]
+        {
             let request =
                 with_token(Request::builder().method(method).uri(path).header("host", "localhost"), TOKEN);
             let verdict = guard.judge(&parts(request), peer(), Instant::now());
             let Outcome::Refuse(error) = verdict.outcome else { panic!("{method} {path}") };
             assert_eq!((error.status.as_u16(), error.allow), (405, Some(allow)), "{method}");
         }
+    }
+}
+
+#[test]
+fn orders_are_taken_where_there_are_some_and_nowhere_else() {
+    let mut guard = guard();
+    for (path, wanted) in
+        [("/json_rpc", 200), ("/api/v1/status", 405), ("/api/v1/config", 405), ("/1/config", 405), ("/", 405)]
+    {
+        let request = Request::post(path).header("host", "localhost").header("content-type", "application/json");
+        assert_eq!(status(&mut guard, with_token(request, TOKEN)), wanted, "{path}");
     }
 }
 
@@ -247,7 +260,7 @@ proptest! {
     #[test]
     fn no_write_passes_without_the_token(
         method in any_method(),
-        path in "/[a-z0-9/._%-]{0,40}",
+        path in "(/api/v1/control/[a-z]{0,8}|/json_rpc|/[a-z0-9/._%-]{0,40})",
         host in "(localhost|127\\.0\\.0\\.1|rig01\\.lan|[a-z.]{1,12})",
         origin in proptest::option::of("(https://rigs\\.example|null|[a-z:/]{0,12})"),
         authorization in proptest::option::of("((Bearer|bearer|Basic) )?[0-9a-f]{0,20}"),

@@ -78,8 +78,24 @@ pub(super) struct Since {
     pub(super) since: Option<u64>,
 }
 
+/// Largest number of an entry: what every reader of JSON can hold.
+pub(super) const MAX_ID: u64 = i64::MAX as u64;
+
+/// The last entry that is known already.
+pub(super) fn since_of(since: Result<Query<Since>, QueryRejection>) -> Result<Option<u64>, ApiError> {
+    let since = query(since)?.since;
+    match since {
+        Some(id) if id > MAX_ID => {
+            let message = format!("the query cannot be read: since is at most {MAX_ID}");
+            let help = "give what `last` was in an earlier answer";
+            Err(ApiError::new(StatusCode::BAD_REQUEST, "bad-query", message, help))
+        }
+        since => Ok(since),
+    }
+}
+
 /// What the query says.
-pub(super) fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ApiError> {
+fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ApiError> {
     query.map(|Query(query)| query).map_err(|rejection| {
         let message = format!("the query cannot be read: {}", rejection.body_text());
         let help = "GET /api/v1/openapi.json says what this path takes";
@@ -160,7 +176,7 @@ pub(super) async fn shares(
     State(state): State<ApiState>,
     since: Result<Query<Since>, QueryRejection>,
 ) -> Result<Json<ShareList>, ApiError> {
-    let since = query(since)?.since.unwrap_or_default();
+    let since = since_of(since)?.unwrap_or_default();
     let shares: Vec<Share> = state.records.recent_shares(since).into_iter().map(Share::from).collect();
     let last = shares.last().map_or(since, |share| share.id);
     Ok(Json(ShareList { shares, last }))
@@ -210,7 +226,7 @@ pub(super) async fn events(
     State(state): State<ApiState>,
     since: Result<Query<Since>, QueryRejection>,
 ) -> Result<Json<EventList>, ApiError> {
-    let since = query(since)?.since.unwrap_or_default();
+    let since = since_of(since)?.unwrap_or_default();
     let events: Vec<EventItem> =
         state.records.events.after(since).iter().map(|event| EventItem::new(event)).collect();
     let last = events.last().map_or(since, |event| event.id);

@@ -132,7 +132,7 @@ pub(in crate::api) struct Pool {
     pub state: &'static str,
     /// Whether it is the one that is mined for.
     pub active: bool,
-    /// Version of TLS and how the certificate was judged; `null` for a plain connection.
+    /// Version of TLS, whose certificate was verified, pinned or remembered; `null` for a plain connection.
     pub tls: Option<String>,
     /// Time of a round trip, from the making of the connection.
     pub ping_ms: Option<f64>,

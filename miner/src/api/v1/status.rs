@@ -40,7 +40,7 @@ impl View {
             version: env!("CARGO_PKG_VERSION"),
             algo: about.algorithm,
             state: snapshot.state.name(),
-            paused_by: snapshot.pauses.clone(),
+            paused_by: self.paused_by(),
             uptime_s: snapshot.uptime.as_secs(),
             totals: self.totals(),
             shares: self.shares(),
@@ -63,6 +63,19 @@ impl View {
                 rfc3339(unix_seconds() + wait_s as f64)
             }),
         }
+    }
+
+    /// What keeps every device, or some, from hashing at all.
+    fn paused_by(&self) -> Vec<&'static str> {
+        let caps = self.snapshot.devices.iter().flat_map(|device| &device.caps);
+        let whole = caps.filter(|cap| cap.duty == Duty::PAUSE).map(|cap| cap.reason.name());
+        let mut reasons = Vec::new();
+        for reason in self.snapshot.pauses.iter().copied().chain(whole) {
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
+        reasons
     }
 
     fn totals(&self) -> model::Totals {
@@ -119,14 +132,15 @@ impl View {
         let unknown = PoolSnapshot::default();
         let pool = self.snapshot.pools.get(index).unwrap_or(&unknown);
         let stale = of_kind(&pool.shares, Reject::Stale);
+        let link = pool.link.as_ref().filter(|_| pool.is_up);
         Some(model::Pool {
             index: index + 1,
             url,
             user: self.about.users.get(index).cloned(),
             state: if pool.is_up { "up" } else { "down" },
             active: is_active,
-            tls: None,
-            ping_ms: None,
+            tls: link.and_then(|link| Some(link.tls.as_ref()?.0.to_owned())),
+            ping_ms: link.and_then(|link| link.connect).map(|took| took.as_secs_f64() * 1000.0),
             answer_ms: self.statistics.answer.get(&index).and_then(answer_time),
             difficulty: self.snapshot.difficulty.filter(|_| is_active).map(|d| self.pool_difficulty(d)),
             height: self.snapshot.height.filter(|_| is_active),
@@ -176,7 +190,11 @@ impl View {
                 rejected: device.rejected.saturating_sub(stale),
                 bad: device.mismatches,
             },
-            huge_pages: None,
+            // None are needed where none were asked for.
+            huge_pages: device.dataset.as_ref().map(|dataset| model::HugePages {
+                have: dataset.huge_pages_have,
+                need: dataset.huge_pages_want,
+            }),
             msr: None,
             losses: device.losses,
         }

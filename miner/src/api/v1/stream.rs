@@ -17,7 +17,7 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::lists::{Since, query};
+use super::lists::{MAX_ID, Since, since_of};
 use super::status::View;
 use crate::api::{ApiError, ApiState};
 use crate::records::Event;
@@ -59,7 +59,7 @@ pub(super) async fn stream(
     let events = &state.records.events;
     let after = match headers.get("last-event-id") {
         Some(id) => Some(last_event_id(id)?),
-        None => query(since)?.since,
+        None => since_of(since)?,
     };
     let permit = places.0.try_acquire_owned().map_err(|_| {
         let message = format!("{MAX_STREAMS} streams are read already");
@@ -80,7 +80,7 @@ pub(super) async fn stream(
 }
 
 fn last_event_id(id: &HeaderValue) -> Result<u64, ApiError> {
-    id.to_str().ok().and_then(|id| id.trim().parse().ok()).ok_or_else(|| {
+    id.to_str().ok().and_then(|id| id.trim().parse().ok()).filter(|id| *id <= MAX_ID).ok_or_else(|| {
         let help = "send the id of an event that this stream has had, or leave the header out";
         ApiError::new(StatusCode::BAD_REQUEST, "bad-event-id", "Last-Event-ID is no number", help)
     })

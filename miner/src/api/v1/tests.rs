@@ -73,13 +73,14 @@ fn snapshot() -> Snapshot {
         throttled: vec!["power-cap"],
     };
     let cap = Cap { reason: Reason::Heat, duty: Duty::from_permille(905), detail: "package 91 C".into() };
+    let pause = Cap { reason: Reason::User, duty: Duty::PAUSE, detail: "until someone resumes".into() };
     let device = DeviceSnapshot {
         id: "cpu0".into(),
         name: "a processor".into(),
         workers: 4,
         accepted: 3,
         duty: Duty::from_permille(905),
-        caps: vec![cap],
+        caps: vec![pause, cap],
         readings,
         ..DeviceSnapshot::default()
     };
@@ -91,7 +92,7 @@ fn snapshot() -> Snapshot {
         pool: Some(0),
         difficulty: Some(128_001.0),
         height: Some(3_200_001),
-        pauses: vec!["heat"],
+        pauses: vec!["battery"],
         state: State::Mining,
         pools: vec![pool],
         ..Snapshot::default()
@@ -282,7 +283,7 @@ fn the_status_has_the_agreed_shape() {
             ("/api", json!(1)),
             ("/name", json!("rig01")),
             ("/state", json!("mining")),
-            ("/paused_by", json!(["heat"])),
+            ("/paused_by", json!(["battery", "user"])),
             ("/uptime_s", json!(90)),
             ("/totals/hashrate_hs/60s", json!(100.0)),
             ("/totals/hashrate_hs/10s", Value::Null),
@@ -301,7 +302,7 @@ fn the_status_has_the_agreed_shape() {
             ("/devices/0/algo", json!("randomx")),
             ("/devices/0/temp_c/package", json!(64.0)),
             ("/devices/0/power_source", json!("rapl")),
-            ("/devices/0/caps/0/reason", json!("heat")),
+            ("/devices/0/caps/1/reason", json!("heat")),
             ("/devices/0/duty_pct", json!(90.5)),
             ("/devices/0/shares/accepted", json!(3)),
             ("/money/energy_price", Value::Null),
@@ -411,6 +412,7 @@ fn malformed_orders_never_reach_the_engine() {
             "/api/v1/events?since=-1",
             "/api/v1/events?sinse=1",
             "/api/v1/shares?since=1&since=2",
+            "/api/v1/events?since=9223372036854775808",
         ] {
             let (status, answer) = world.ask("GET", path, "").await;
             assert_eq!((status, answer["error"]["code"].as_str()), (400, Some("bad-query")), "{path}");
