@@ -1,7 +1,7 @@
 # `make run` mines in a pool of its own on this machine; `make test` checks everything.
 # Both install the system packages that are missing.
 
-.PHONY: run build test e2e-sv1 e2e-kaspa oracle-kaspa lint bench bench-gpu fuzz setup setup-test clean
+.PHONY: run build test e2e-sv1 e2e-kaspa oracle-kaspa lint bench bench-gpu fuzz api-fuzz setup setup-test clean
 
 # Start the demo; pass arguments with ARGS, such as `make run ARGS="--threads 2"`.
 run: build
@@ -44,6 +44,12 @@ bench-gpu: setup
 SECONDS ?= 60
 fuzz: setup
 	scripts/fuzz.sh $(SECONDS)
+
+# The interface against requests made from its own document, good and bad ones; needs Python.
+api-fuzz: setup
+	cargo build --package rminer --locked
+	fixtures/schemathesis.sh install
+	fixtures/schemathesis.sh run $${CARGO_TARGET_DIR:-target}/debug/rminer
 
 setup:
 	@scripts/setup.sh build

@@ -141,7 +141,8 @@ fn orders_are_taken_where_there_are_some_and_nowhere_else() {
     for (path, wanted) in
         [("/json_rpc", 200), ("/api/v1/status", 405), ("/api/v1/config", 405), ("/1/config", 405), ("/", 405)]
     {
-        let request = Request::post(path).header("host", "localhost").header("content-type", "application/json");
+        let request =
+            Request::post(path).header("host", "localhost").header("content-type", "application/json");
         assert_eq!(status(&mut guard, with_token(request, TOKEN)), wanted, "{path}");
     }
 }

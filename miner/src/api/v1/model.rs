@@ -257,8 +257,28 @@ pub(in crate::api) struct Safety {
     pub schedule: Option<String>,
     /// Power that all devices together may draw.
     pub power_cap_w: Option<f64>,
-    /// When the next pause by the clock begins, in RFC 3339.
+    /// When the next pause that is known beforehand begins, in RFC 3339.
     pub next_pause: Option<String>,
+    /// Whether nothing is hashed on the battery.
+    pub pause_on_battery: bool,
+    /// Of each sensor that there is.
+    pub limits: Vec<Limit>,
+}
+
+/// Limits of one sensor.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct Limit {
+    /// Which device.
+    pub device: String,
+    /// Where it is measured.
+    #[schema(value_type = String, example = "core")]
+    pub place: &'static str,
+    /// Held by hashing less.
+    pub set_c: f64,
+    /// From here on nothing is hashed.
+    pub pause_c: f64,
+    /// Below this it is hashed again.
+    pub resume_c: f64,
 }
 
 /// What it costs and earns.

@@ -95,6 +95,30 @@ impl View {
         }
     }
 
+    fn safety(&self) -> model::Safety {
+        let shown = &self.snapshot.safety;
+        let lowest = shown.limits.iter().map(|limit| limit.limits.pause_c).reduce(f64::min);
+        // In a pause, the next change is its end.
+        let in_pause = !self.paused_by().is_empty();
+        #[allow(clippy::cast_precision_loss)]
+        let next = shown.next_change_s.filter(|_| !in_pause).map(|seconds| unix_seconds() + seconds as f64);
+        let limit = |limit: &crate::safety::LimitShown| model::Limit {
+            device: limit.device.clone(),
+            place: limit.place.name(),
+            set_c: limit.limits.set_c,
+            pause_c: limit.limits.pause_c,
+            resume_c: limit.limits.resume_c,
+        };
+        model::Safety {
+            temp_limit_c: lowest,
+            schedule: shown.schedule.clone(),
+            power_cap_w: shown.power_cap_w,
+            next_pause: next.map(rfc3339),
+            pause_on_battery: shown.pause_on_battery,
+            limits: shown.limits.iter().map(limit).collect(),
+        }
+    }
+
     fn shares(&self) -> model::Shares {
         let counts = &self.snapshot.shares;
         let of = |kind| counts.rejected.get(&kind).copied().unwrap_or_default();
