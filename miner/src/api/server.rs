@@ -224,3 +224,6 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,7 +95,7 @@ pub(super) fn since_of(since: Result<Query<Since>, QueryRejection>) -> Result<Op
 }
 
 /// What the query says.
-fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ApiError> {
+pub(super) fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ApiError> {
     query.map(|Query(query)| query).map_err(|rejection| {
         let message = format!("the query cannot be read: {}", rejection.body_text());
         let help = "GET /api/v1/openapi.json says what this path takes";

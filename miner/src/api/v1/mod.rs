@@ -2,6 +2,7 @@
 
 mod control;
 mod health;
+mod history;
 mod lists;
 mod model;
 mod openapi;
@@ -24,6 +25,7 @@ fn list() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/api/v1/pools", get(lists::pools)),
         ("/api/v1/shares", get(lists::shares)),
         ("/api/v1/events", get(lists::events)),
+        ("/api/v1/history", get(history::history)),
         ("/api/v1/config", get(lists::config)),
         ("/api/v1/constraints", get(lists::constraints)),
         ("/api/v1/stream", get(stream::stream)),

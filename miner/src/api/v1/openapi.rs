@@ -5,7 +5,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, Response, ResponseBuilder};
 use utoipa::{OpenApi, ToSchema as _};
 
-use super::{control, health, lists, stream};
+use super::{control, health, history, lists, stream};
 use crate::api::error::ErrorBody;
 
 #[derive(OpenApi)]
@@ -25,6 +25,7 @@ use crate::api::error::ErrorBody;
         lists::pools,
         lists::shares,
         lists::events,
+        history::history,
         lists::config,
         lists::constraints,
         stream::stream,

@@ -187,6 +187,12 @@ fn answers_are_as_the_document_says() {
             world.board.publish(Arc::new(snapshot()));
             world.records.events.add("state", &json!({ "round": round }));
         }
+        for query in ["metric=raw_hs", "metric=temp_c&device=cpu0&from=1000&to=2000&step=100"] {
+            let answer = world.get(&format!("/api/v1/history?{query}")).await;
+            let content = &document["paths"]["/api/v1/history"]["get"]["responses"]["200"]["content"];
+            fits(&document, &content["application/json"]["schema"], &answer, query).unwrap();
+            assert!(!answer["points"].as_array().unwrap().is_empty(), "{answer}");
+        }
         let device = &document["paths"]["/api/v1/devices/{id}"]["get"]["responses"]["200"]["content"];
         let answer = world.get("/api/v1/devices/cpu0").await;
         fits(&document, &device["application/json"]["schema"], &answer, "device").unwrap();
@@ -306,6 +312,10 @@ fn the_status_has_the_agreed_shape() {
             ("/devices/0/duty_pct", json!(90.5)),
             ("/devices/0/shares/accepted", json!(3)),
             ("/money/energy_price", Value::Null),
+            ("/safety/temp_limit_c", json!(87.0)),
+            ("/safety/power_cap_w", json!(300.0)),
+            ("/safety/limits/0/place", json!("core")),
+            ("/safety/next_pause", Value::Null),
         ] {
             assert_eq!(status.pointer(pointer), Some(&value), "{pointer}");
         }
@@ -411,6 +421,10 @@ fn malformed_orders_never_reach_the_engine() {
             "/api/v1/shares?since=x",
             "/api/v1/events?since=-1",
             "/api/v1/events?sinse=1",
+            "/api/v1/history",
+            "/api/v1/history?metric=money",
+            "/api/v1/history?metric=duty&step=0",
+            "/api/v1/history?metric=duty&from=253402300800",
             "/api/v1/shares?since=1&since=2",
             "/api/v1/events?since=9223372036854775808",
         ] {
