@@ -17,7 +17,7 @@ use crate::config::EffectiveSetting;
 use crate::engine::{Board, Command, DeviceSnapshot, Duty, MAX_ORDERS, Order, PoolSnapshot, Snapshot, State};
 use crate::problem::Problem;
 use crate::records::Records;
-use crate::safety::{Cap, Reason};
+use crate::safety::{Cap, LimitShown, LimitSource, Limits, Reason, SafetySnapshot};
 use crate::telemetry::{DeviceReadings, Place, Temperature};
 
 /// An interface without a server, and the engine's end of its orders.
@@ -84,6 +84,8 @@ fn snapshot() -> Snapshot {
         readings,
         ..DeviceSnapshot::default()
     };
+    let limits = Limits { set_c: 80.0, pause_c: 87.0, resume_c: 72.0, source: LimitSource::Default };
+    let limit = LimitShown { device: "gpu0".into(), place: Place::Core, limits };
     let pool = PoolSnapshot { is_up: true, since: Some(Instant::now()), ..PoolSnapshot::default() };
     let mut snapshot = Snapshot {
         uptime: Duration::from_secs(90),
@@ -95,6 +97,12 @@ fn snapshot() -> Snapshot {
         pauses: vec!["battery"],
         state: State::Mining,
         pools: vec![pool],
+        safety: SafetySnapshot {
+            limits: vec![limit],
+            power_cap_w: Some(300.0),
+            next_change_s: Some(60),
+            ..SafetySnapshot::default()
+        },
         ..Snapshot::default()
     };
     snapshot.rates.s60_hs = Some(100.0);
