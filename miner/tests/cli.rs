@@ -567,7 +567,7 @@ fn migrate_prints_what_an_xmrig_file_means() {
     let json = format!(
         r#"{{
             "autosave": true, "background": false, "donate-level": 1, "print-time": 30, "retries": 5,
-            "log-file": null, "http": {{ "enabled": true, "port": 8080 }},
+            "log-file": null, "http": {{ "enabled": true, "port": 8080, "access-token": "hunter2" }},
             "randomx": {{ "mode": "light", "1gb-pages": true, "wrmsr": true }},
             "cpu": {{ "enabled": true, "huge-pages": true, "rx": [0, 2], "cn": [0], "asm": true }},
             // the pools
@@ -592,7 +592,7 @@ fn migrate_prints_what_an_xmrig_file_means() {
     ] {
         assert!(outcome.stdout.contains(name), "{name}: {}", outcome.stdout);
     }
-    assert!(outcome.stderr.contains("HTTP interface"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("http.access-token"), "{}", outcome.stderr);
     let migrated = folder.path().join("config.toml");
     fs::write(&migrated, &outcome.stdout).unwrap();
     let migrated = migrated.to_str().unwrap();
@@ -607,6 +607,7 @@ fn migrate_prints_what_an_xmrig_file_means() {
         ("cpu.huge_pages", None, "1g"),
         ("cpu.randomx_mode", None, "light"),
         ("stats_interval", None, "30"),
+        ("api.bind", None, "127.0.0.1:8080"),
     ] {
         assert_eq!(shown.value(key, pool).as_deref(), Some(value), "{key}");
     }

@@ -53,6 +53,13 @@ impl View {
 
     fn safety(&self) -> model::Safety {
         let safety = &self.snapshot.safety;
+        let limit = |shown: &crate::safety::LimitShown| model::Limit {
+            device: shown.device.clone(),
+            place: shown.place.name(),
+            set_c: shown.limits.set_c,
+            pause_c: shown.limits.pause_c,
+            resume_c: shown.limits.resume_c,
+        };
         let pauses_c = safety.limits.iter().map(|shown| shown.limits.pause_c);
         model::Safety {
             temp_limit_c: pauses_c.reduce(f64::min),
@@ -62,6 +69,8 @@ impl View {
                 #[allow(clippy::cast_precision_loss, reason = "a week at most")]
                 rfc3339(unix_seconds() + wait_s as f64)
             }),
+            pause_on_battery: safety.pause_on_battery,
+            limits: safety.limits.iter().map(limit).collect(),
         }
     }
 
@@ -92,30 +101,6 @@ impl View {
             j_per_kh: power_w.zip(rate_khs).map(|(power_w, rate_khs)| power_w / rate_khs),
             energy_j: sum(snapshot.devices.iter().map(|device| device.readings.energy_j)),
             hashes: snapshot.hashes,
-        }
-    }
-
-    fn safety(&self) -> model::Safety {
-        let shown = &self.snapshot.safety;
-        let lowest = shown.limits.iter().map(|limit| limit.limits.pause_c).reduce(f64::min);
-        // In a pause, the next change is its end.
-        let in_pause = !self.paused_by().is_empty();
-        #[allow(clippy::cast_precision_loss)]
-        let next = shown.next_change_s.filter(|_| !in_pause).map(|seconds| unix_seconds() + seconds as f64);
-        let limit = |limit: &crate::safety::LimitShown| model::Limit {
-            device: limit.device.clone(),
-            place: limit.place.name(),
-            set_c: limit.limits.set_c,
-            pause_c: limit.limits.pause_c,
-            resume_c: limit.limits.resume_c,
-        };
-        model::Safety {
-            temp_limit_c: lowest,
-            schedule: shown.schedule.clone(),
-            power_cap_w: shown.power_cap_w,
-            next_pause: next.map(rfc3339),
-            pause_on_battery: shown.pause_on_battery,
-            limits: shown.limits.iter().map(limit).collect(),
         }
     }
 
