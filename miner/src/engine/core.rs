@@ -396,6 +396,7 @@ impl Core {
             }
         }
         let devices: Vec<DeviceSnapshot> = devices.into_values().collect();
+        let pauses = self.pauses(&devices);
         Snapshot {
             uptime: now.saturating_duration_since(self.started),
             hashes: devices.iter().map(|device| device.hashes).sum(),
@@ -414,7 +415,7 @@ impl Core {
                 .filter(|job| !job.is_held())
                 .map(|job| job.target.difficulty()),
             height: self.scheduler.newest().and_then(|job| job.height),
-            pauses: self.scheduler.pauses().collect(),
+            pauses,
             algorithm: self.scheduler.newest().map(|job| job.algorithm.name),
             check: self.check,
         }
@@ -472,11 +473,22 @@ impl Core {
         }
     }
 
+    /// Why nothing is hashed: what stops the engine, and what pauses its devices where it pauses all of them.
+    fn pauses(&self, devices: &[DeviceSnapshot]) -> Vec<&'static str> {
+        let mut pauses: Vec<&'static str> = self.scheduler.pauses().collect();
+        let caps = devices.iter().filter(|_| all_paused(devices)).flat_map(|device| &device.caps);
+        for cap in caps.filter(|cap| cap.duty == Duty::PAUSE) {
+            if !pauses.contains(&cap.reason.name()) {
+                pauses.push(cap.reason.name());
+            }
+        }
+        pauses
+    }
+
     fn state(&self, devices: &[DeviceSnapshot]) -> State {
-        let all_paused = !devices.is_empty() && devices.iter().all(|device| device.duty == Duty::PAUSE);
         if self.scheduler.pauses().next().is_some() {
             State::Stopping
-        } else if all_paused {
+        } else if all_paused(devices) {
             State::Paused
         } else if self.scheduler.newest().is_none_or(|job| job.is_held()) {
             State::Waiting
@@ -566,6 +578,10 @@ impl Core {
     fn post(&self, assignment: Option<Arc<Assignment>>) {
         self.mailbox.post(assignment.map_or(Letter::Idle, Letter::Mine));
     }
+}
+
+fn all_paused(devices: &[DeviceSnapshot]) -> bool {
+    !devices.is_empty() && devices.iter().all(|device| device.duty == Duty::PAUSE)
 }
 
 /// Whether an engine that shares nothing with the device finds its hit good.

@@ -103,9 +103,9 @@ fn rates(totals: &Value) -> String {
     let mut text = format!("rate     hashed {}", hashrate(totals["hashrate_hs"]["60s"].as_f64()));
     if let Some(effective_hs) = totals["effective_hs"].as_f64() {
         let _ = write!(text, "   pool credits {}", hashrate(Some(effective_hs)));
-    }
-    if let Some(chance_pct) = totals["effective_ci95_pct"].as_f64() {
-        let _ = write!(text, " +-{chance_pct:.1} %");
+        if let Some(chance_pct) = totals["effective_ci95_pct"].as_f64() {
+            let _ = write!(text, " +-{chance_pct:.1} %");
+        }
     }
     if let Some(expected_hs) = totals["expected_hs"].as_f64() {
         let _ = write!(text, "   expected {}", hashrate(Some(expected_hs)));
@@ -259,9 +259,11 @@ mod tests {
         hostile["name"] = "\u{1b}[2Jrig".into();
         hostile["pool"]["url"] = "\u{1b}]0;x\u{7}".into();
         hostile["devices"][1]["caps"] = json!(vec![json!({ "detail": "\r\u{9b}31m" }); 1000]);
+        hostile["totals"]["effective_hs"] = Value::Null;
         hostile["shares"]["rejected"] = json!({ "\u{1b}[1m": 5 });
         let text = status(&hostile);
         assert!(!text.replace('\n', "").contains(char::is_control), "{text:?}");
+        assert!(!text.contains("+-"), "no chance of nothing: {text}");
         assert!(text.lines().count() < 40, "{}", text.lines().count());
     }
 }
