@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::lists::no_device;
 use crate::api::{ApiError, ApiState, Peer};
+use crate::config::MAX_POOLS;
 use crate::engine::{Command, Duty, Order};
 
 /// How long an order may take.
@@ -51,7 +52,7 @@ pub(super) struct PlainOrder {}
 #[serde(deny_unknown_fields)]
 pub(super) struct PoolOrder {
     /// Its place in the configuration, from 1.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 32)]
     pool: usize,
 }
 
@@ -115,8 +116,8 @@ pub(super) async fn switch_pool(
     body: Bytes,
 ) -> Result<Json<Done>, ApiError> {
     let PoolOrder { pool } = read(&body)?;
-    if pool == 0 {
-        return Err(out_of_range("pool", 1, state.about.pools.len()));
+    if !(1..=MAX_POOLS).contains(&pool) {
+        return Err(out_of_range("pool", 1, MAX_POOLS));
     }
     if pool > state.about.pools.len() {
         let message = format!("there is no pool {pool}");
@@ -151,7 +152,10 @@ pub(super) async fn limit(
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     // By way of an object: a list would be taken for the fields in order.
     let fields = serde_json::from_slice::<Map<String, Value>>(body);
-    let order = fields.and_then(|fields| serde_json::from_value(Value::Object(fields)));
+    let order = fields.and_then(|mut fields| {
+        fields.values_mut().for_each(make_whole);
+        serde_json::from_value(Value::Object(fields))
+    });
     order.map_err(|error| match error.classify() {
         Category::Data => bad_order(format!("the body does not fit: {error}")),
         Category::Syntax | Category::Eof | Category::Io => ApiError::new(
@@ -161,6 +165,21 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
             "send a JSON object, {} if there is nothing to say",
         ),
     })
+}
+
+/// Numbers that a float holds exactly, all from 0 up to here.
+const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
+
+/// To JSON, `600.0` is as much of an integer as `600`.
+fn make_whole(value: &mut Value) {
+    if let Some(number) = value.as_f64().filter(|_| value.is_f64())
+        && number.fract() == 0.0
+        && (0.0..=MAX_WHOLE).contains(&number)
+    {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let whole = number as u64;
+        *value = whole.into();
+    }
 }
 
 fn bad_order(message: String) -> ApiError {

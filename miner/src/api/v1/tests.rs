@@ -155,6 +155,7 @@ fn run(test: impl Future<Output = ()>) {
 
 #[test]
 fn the_document_has_every_route_and_no_other() {
+    assert_eq!(crate::config::MAX_POOLS, 32, "the document says so too");
     let document = serde_json::to_value(document()).unwrap();
     assert_eq!(document["openapi"].as_str().map(|version| &version[..3]), Some("3.1"));
     let documented: Vec<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
@@ -354,6 +355,7 @@ fn orders_reach_the_engine_and_the_record() {
         for (path, body, command) in [
             ("pause", "{}", Command::Pause { length: None }),
             ("pause", r#"{"for_s":600}"#, Command::Pause { length: Some(Duration::from_secs(600)) }),
+            ("pause", r#"{"for_s":6e2}"#, Command::Pause { length: Some(Duration::from_secs(600)) }),
             ("resume", "{}", Command::Resume),
             ("reload", "{}", Command::Reload),
             ("switch-pool", r#"{"pool":2}"#, Command::SwitchPool(1)),
@@ -380,10 +382,10 @@ fn orders_reach_the_engine_and_the_record() {
         assert_eq!((status, answer), (409, json!({ "error": error })));
         let events = world.get("/api/v1/events").await;
         let events = events["events"].as_array().unwrap();
-        assert_eq!(events.len(), 8);
+        assert_eq!(events.len(), 9);
         assert_eq!(events[1]["data"]["for_s"], 600);
         assert_eq!(events[1]["data"]["ok"], true);
-        assert_eq!(events[7]["data"]["outcome"], "pool 1 is mined for already");
+        assert_eq!(events[8]["data"]["outcome"], "pool 1 is mined for already");
     });
 }
 
@@ -405,6 +407,8 @@ fn malformed_orders_never_reach_the_engine() {
             ("reload", r#"{"file":"/etc/passwd"}"#, 422, "bad-order"),
             ("switch-pool", "{}", 422, "bad-order"),
             ("switch-pool", r#"{"pool":0}"#, 422, "bad-order"),
+            ("switch-pool", r#"{"pool":33}"#, 422, "bad-order"),
+            ("switch-pool", r#"{"pool":1e300}"#, 422, "bad-order"),
             ("switch-pool", r#"{"pool":3}"#, 404, "no-such-pool"),
             ("switch-pool", r#"{"pool":"stratum+tcp://evil.example:1"}"#, 422, "bad-order"),
             ("limit", r#"{"duty_percent":0}"#, 422, "bad-order"),
