@@ -20,6 +20,8 @@ const MAX_LOSSES: usize = 3;
 const LOSS_WINDOW: Duration = Duration::from_secs(3600);
 /// Threads that hang for ever, after which only a new process helps.
 const MAX_ABANDONED: u32 = 2;
+/// Taking new work for longer than this is a start, such as another dataset.
+const BETWEEN_JOBS: Duration = Duration::from_secs(2);
 /// A device with a mismatch is checked before sending for this long.
 const PROBATION: Duration = Duration::from_secs(24 * 3600);
 /// Checked hits by which a device is judged.
@@ -242,6 +244,13 @@ impl Crew {
     /// What the workers of a device do, whatever they were told.
     pub fn state(&self, device: &str) -> DeviceState {
         let slots = || self.slots.iter().filter(|slot| slot.source.info().id == device);
+        // Between two jobs a device takes new work: that is no start.
+        let takes_work = |slot: &Slot| {
+            let pulse = slot.worker.as_ref().map(|worker| worker.pulse.read());
+            slot.meter.total() > 0
+                && pulse
+                    .is_some_and(|(doing, since)| doing == Doing::Preparing && since.elapsed() < BETWEEN_JOBS)
+        };
         let doing = |wanted: &[Doing]| {
             slots()
                 .filter_map(|slot| slot.worker.as_ref())
@@ -251,6 +260,7 @@ impl Crew {
             DeviceState::Unusable
         } else if doing(&[Doing::Hashing])
             || (doing(&[Doing::Idle]) && slots().any(|slot| slot.meter.total() > 0))
+            || slots().any(takes_work)
         {
             DeviceState::Mining
         } else if doing(&[Doing::Preparing, Doing::Idle]) || slots().all(|slot| slot.life == 0) {
