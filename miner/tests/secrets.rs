@@ -14,6 +14,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rminer::config::{Globals, Layers, Pools, resolve};
 use rminer_pool::bitcoin::{Profile, hashes};
 use rminer_pool::{DifficultyConfig, LocalPool, PoolConfig, Reject};
 use serde_json::Value;
@@ -415,6 +416,13 @@ fn planted_secrets_are_nowhere_to_be_seen() {
         }
         shown.run(name, &mut command);
     }
+
+    // A panic prints what is at hand: all that is known of the settings.
+    let (_, file, _) = rminer::config::from_file(&config, &|_| None).unwrap();
+    let layers = Layers { file, ..Layers::default() };
+    let resolution = resolve(&layers, Pools::Needed, Globals::default()).unwrap();
+    assert_eq!(resolution.settings.pools.len(), 2);
+    shown.add("settings in a panic", format!("{:#?} {:?}", resolution, resolution.settings));
 
     let leaks = shown.leaks();
     let bytes: usize = shown.0.iter().map(|(_, bytes)| bytes.len()).sum();

@@ -158,6 +158,12 @@ fn devices(about: &About, snapshot: &Snapshot) -> Vec<Family> {
             &["device", "kind"],
         )
         .each(devices, errors),
+        counter(
+            "rminer_device_restarts_total",
+            "Times that one of its workers was started again.",
+            &["device"],
+        )
+        .each(devices, |family, device| family.add_count(&[&device.id], device.restarts)),
     ]
 }
 

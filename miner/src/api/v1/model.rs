@@ -210,8 +210,14 @@ pub(in crate::api) struct Device {
     pub huge_pages: Option<HugePages>,
     /// Preset of processor registers; rminer sets none by itself.
     pub msr: Option<String>,
-    /// Times that it was lost and opened anew.
+    /// Times that one of its workers was lost: a fault, a panic, or silence.
     pub losses: u64,
+    /// Of these, times that it hung: no hash for too long.
+    pub hung: u64,
+    /// Times that one of its workers was started again.
+    pub restarts: u64,
+    /// Times that one of its workers was lost too often and had to rest.
+    pub benched: u64,
 }
 
 /// What holds a device back.

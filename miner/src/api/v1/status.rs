@@ -206,6 +206,9 @@ impl View {
             }),
             msr: None,
             losses: device.losses,
+            hung: device.hung,
+            restarts: device.restarts,
+            benched: device.benched,
         }
     }
 
