@@ -418,6 +418,7 @@ fn planted_secrets_are_nowhere_to_be_seen() {
     }
 
     // A panic prints what is at hand: all that is known of the settings.
+    fs::write(&config, format!("algo = \"sha256d\"\n{text}")).unwrap();
     let (_, file, _) = rminer::config::from_file(&config, &|_| None).unwrap();
     let layers = Layers { file, ..Layers::default() };
     let resolution = resolve(&layers, Pools::Needed, Globals::default()).unwrap();
