@@ -141,7 +141,7 @@ fn a_pause_ends_by_itself_and_by_hand() {
         let length = Some(Duration::from_secs(3));
         assert_eq!(person.orders(Command::Pause { length }).await.unwrap(), "paused for 3.0 s");
         person.wait("the pause", |person| person.state() == State::Paused).await;
-        assert_eq!(person.board.snapshot().pauses, ["user"]);
+        assert_eq!(person.board.snapshot().paused_by(), ["user"]);
         person.wait("its end", |person| person.noted("the pause of 3.0 s is over") == 1).await;
         person.wait("mining again", |person| person.state() == State::Mining).await;
 

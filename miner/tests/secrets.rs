@@ -5,18 +5,21 @@
 //! read, and an option in the command line, which everybody can.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a failure here is a failed test
 
+#[path = "support/running.rs"]
+mod running;
 mod support;
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rminer::config::{Globals, Layers, Pools, resolve};
 use rminer_pool::bitcoin::{Profile, hashes};
 use rminer_pool::{DifficultyConfig, LocalPool, PoolConfig, Reject};
+use running::Running;
 use serde_json::Value;
 
 const USER: &str = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4";
@@ -140,16 +143,6 @@ fn every_form_is_looked_for() {
     let mut none = Shown::default();
     none.add("here", "Zq9- secret word token *** url%40 rpcuser:***");
     assert_eq!(none.leaks(), Vec::<String>::new());
-}
-
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Only ever this child.
-        let _ended = self.0.kill();
-        let _reaped = self.0.wait();
-    }
 }
 
 fn pool() -> LocalPool {

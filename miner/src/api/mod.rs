@@ -13,7 +13,7 @@ mod token;
 mod v1;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,6 +27,9 @@ use crate::records::Records;
 
 pub use error::ApiError;
 pub use guard::{Access, Peer};
+/// Where the interface listens when nobody says otherwise.
+pub const USUAL_BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4077);
+
 pub use server::{MAX_CONNECTIONS, Patience, Server, bind};
 pub use token::{Token, check_token, open as open_token};
 

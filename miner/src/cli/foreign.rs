@@ -2,6 +2,7 @@
 
 use clap::{Arg, ArgAction, ArgMatches};
 
+use crate::api::USUAL_BIND;
 use crate::config::keys::Setting;
 use crate::problem::Problem;
 
@@ -264,7 +265,7 @@ fn address(matches: &ArgMatches) -> Option<(Setting, &'static str, String, usize
     let (host, port) = (last(HTTP_HOST), last(HTTP_PORT));
     let (flag, _, place) = port.as_ref().or(host.as_ref())?.clone();
     let host = host.map_or_else(|| "127.0.0.1".to_owned(), |(_, host, _)| host);
-    let port = port.map_or_else(|| "4077".to_owned(), |(_, port, _)| port);
+    let port = port.map_or_else(|| USUAL_BIND.port().to_string(), |(_, port, _)| port);
     let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host };
     Some((Setting::ApiBind, flag, format!("{host}:{port}"), place))
 }

@@ -1,7 +1,5 @@
 //! Layers to [`Settings`]: precedence, checks, and all problems at once.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
 use super::keys::{Key, Setting};
 use super::pools;
 use super::raw::{Given, Layers, Origin};
@@ -11,11 +9,8 @@ use super::resolved::{
 };
 use super::safety;
 use super::values::{self, Fault, Threads};
-use crate::api::ApiSettings;
+use crate::api::{ApiSettings, USUAL_BIND};
 use crate::problem::Problem;
-
-/// Where the interface listens when nobody says otherwise.
-const API_BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4077);
 
 /// Whether a command can do without a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +92,7 @@ pub fn resolve(layers: &Layers, need: Pools, globals: Globals) -> Result<Resolut
     };
     let api = ApiSettings {
         is_wanted: resolver.is_given(Setting::ApiBind),
-        bind: resolver.take(Setting::ApiBind, values::api_bind).unwrap_or(Some(API_BIND)),
+        bind: resolver.take(Setting::ApiBind, values::api_bind).unwrap_or(Some(USUAL_BIND)),
         token_file: resolver.take(Setting::ApiTokenFile, |text| Ok(text.into())),
         token: resolver.take(Setting::ApiToken, values::api_token),
         allow_origin: resolver.take(Setting::ApiAllowOrigin, values::origins).unwrap_or_default(),

@@ -26,6 +26,7 @@ use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::safety::{CapChange, Decision};
 use crate::telemetry::Readings;
+use crate::ui::duration;
 
 /// Hits that are kept in case a pool says that their hash is wrong.
 const MAX_SENT: usize = 64;
@@ -277,8 +278,8 @@ impl Core {
     }
 
     /// Something was asked, or what was asked came to its end.
-    pub fn on_order(&mut self, obeyed: Option<Obeyed>) {
-        self.happenings.extend(obeyed.map(Happening::Order));
+    pub fn on_order(&mut self, obeyed: Obeyed) {
+        self.happenings.push(Happening::Order(obeyed));
     }
 
     /// Something that people should know.
@@ -324,9 +325,13 @@ impl Core {
 
     /// What devices may do from now on, and what sensors say.
     pub fn decided(&mut self, decision: Decision, readings: Readings) {
-        for (device, caps) in &decision.caps {
-            self.crew.set_duty(device, caps.first().map_or_else(Default::default, |cap| cap.duty));
+        for device in decision.caps.keys() {
+            self.crew.set_duty(device, decision.duty(device));
         }
+        self.happenings.extend(decision.pause_over.map(|length| {
+            let outcome = Ok(format!("the pause of {} is over", duration(length)));
+            Happening::Order(Obeyed { what: "resume", outcome })
+        }));
         self.happenings.extend(decision.changes.iter().cloned().map(Happening::Cap));
         self.happenings.extend(decision.warnings.iter().cloned().map(Happening::Warning));
         if let Some(reason) = &decision.stop {
@@ -396,7 +401,6 @@ impl Core {
             }
         }
         let devices: Vec<DeviceSnapshot> = devices.into_values().collect();
-        let pauses = self.pauses(&devices);
         Snapshot {
             uptime: now.saturating_duration_since(self.started),
             hashes: devices.iter().map(|device| device.hashes).sum(),
@@ -415,7 +419,7 @@ impl Core {
                 .filter(|job| !job.is_held())
                 .map(|job| job.target.difficulty()),
             height: self.scheduler.newest().and_then(|job| job.height),
-            pauses,
+            pauses: self.scheduler.pauses().collect(),
             algorithm: self.scheduler.newest().map(|job| job.algorithm.name),
             check: self.check,
         }
@@ -473,22 +477,10 @@ impl Core {
         }
     }
 
-    /// Why nothing is hashed: what stops the engine, and what pauses its devices where it pauses all of them.
-    fn pauses(&self, devices: &[DeviceSnapshot]) -> Vec<&'static str> {
-        let mut pauses: Vec<&'static str> = self.scheduler.pauses().collect();
-        let caps = devices.iter().filter(|_| all_paused(devices)).flat_map(|device| &device.caps);
-        for cap in caps.filter(|cap| cap.duty == Duty::PAUSE) {
-            if !pauses.contains(&cap.reason.name()) {
-                pauses.push(cap.reason.name());
-            }
-        }
-        pauses
-    }
-
     fn state(&self, devices: &[DeviceSnapshot]) -> State {
         if self.scheduler.pauses().next().is_some() {
             State::Stopping
-        } else if all_paused(devices) {
+        } else if !devices.is_empty() && devices.iter().all(|device| device.duty == Duty::PAUSE) {
             State::Paused
         } else if self.scheduler.newest().is_none_or(|job| job.is_held()) {
             State::Waiting
@@ -578,10 +570,6 @@ impl Core {
     fn post(&self, assignment: Option<Arc<Assignment>>) {
         self.mailbox.post(assignment.map_or(Letter::Idle, Letter::Mine));
     }
-}
-
-fn all_paused(devices: &[DeviceSnapshot]) -> bool {
-    !devices.is_empty() && devices.iter().all(|device| device.duty == Duty::PAUSE)
 }
 
 /// Whether an engine that shares nothing with the device finds its hit good.

@@ -5,20 +5,14 @@ use std::time::{Duration, Instant};
 use rminer_stratum::client::Client;
 use rminer_stratum::supervisor::{NoSwitch, Switch};
 
-use super::order::{Command, Obeyed, Refusal};
+use super::order::{Command, Refusal};
 use super::run::{Reloaded, Surroundings};
 use crate::problem::Problem;
+use crate::safety::Governor;
 use crate::ui::duration;
 
 /// Longest pause with an end; whoever wants more pauses without one.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(366 * 86_400);
-
-/// What orders have changed beyond governor and client.
-#[derive(Debug, Default)]
-pub(super) struct Orders {
-    /// When the pause that somebody asked for ends, and how long it was.
-    pause: Option<(Instant, Duration)>,
-}
 
 /// What the loop must do after an order.
 #[derive(Debug)]
@@ -37,52 +31,36 @@ impl From<Result<String, Refusal>> for Done {
     }
 }
 
-impl Orders {
-    /// Carries an order out, or says why not: then nothing has changed.
-    pub(super) fn obey(
-        &mut self,
-        now: Instant,
-        command: Command,
-        around: &mut Surroundings<'_>,
-        client: &mut Client,
-    ) -> Done {
-        match command {
-            Command::Pause { length } => self.pause(now, length, around).into(),
-            Command::Resume => {
-                self.pause = None;
-                around.governor.resume();
-                Ok("no pause is asked for any more".into()).into()
-            }
-            Command::Limit { device, duty } => around.governor.limit(device.as_deref(), duty).into(),
-            Command::SwitchPool(pool) => switch(pool, client).into(),
-            Command::Reload => reload(around, client),
+/// Carries an order out, or says why not: then nothing has changed.
+pub(super) fn obey(
+    now: Instant,
+    command: Command,
+    around: &mut Surroundings<'_>,
+    client: &mut Client,
+) -> Done {
+    match command {
+        Command::Pause { length } => pause(now, length, &mut around.governor).into(),
+        Command::Resume => {
+            around.governor.resume();
+            Ok("no pause is asked for any more".into()).into()
         }
+        Command::Limit { device, duty } => around.governor.limit(device.as_deref(), duty).into(),
+        Command::SwitchPool(pool) => switch(pool, client).into(),
+        Command::Reload => reload(around, client),
     }
+}
 
-    fn pause(
-        &mut self,
-        now: Instant,
-        length: Option<Duration>,
-        around: &mut Surroundings<'_>,
-    ) -> Result<String, Refusal> {
-        if let Some(length) = length.filter(|length| length.is_zero() || *length > LONGEST_PAUSE) {
-            let summary = format!("a pause of {} is none that can be had", duration(length));
-            return Err(Problem::error("bad-value", summary)
-                .help("from 1 second to 366 days, or without a time until someone resumes"));
-        }
-        self.pause = length.map(|length| (now + length, length));
-        around.governor.pause(now, length);
-        Ok(match length {
-            Some(length) => format!("paused for {}", duration(length)),
-            None => "paused until someone resumes".into(),
-        })
+fn pause(now: Instant, length: Option<Duration>, governor: &mut Governor) -> Result<String, Refusal> {
+    if let Some(length) = length.filter(|length| length.is_zero() || *length > LONGEST_PAUSE) {
+        let summary = format!("a pause of {} is none that can be had", duration(length));
+        return Err(Problem::error("bad-value", summary)
+            .help("from 1 second to 366 days, or without a time until someone resumes"));
     }
-
-    /// Tells that a pause is over, once.
-    pub(super) fn tick(&mut self, now: Instant) -> Option<Obeyed> {
-        let (_, length) = self.pause.take_if(|(end, _)| *end <= now)?;
-        Some(Obeyed { what: "resume", outcome: Ok(format!("the pause of {} is over", duration(length))) })
-    }
+    governor.pause(now, length);
+    Ok(match length {
+        Some(length) => format!("paused for {}", duration(length)),
+        None => "paused until someone resumes".into(),
+    })
 }
 
 fn switch(pool: usize, client: &mut Client) -> Result<String, Refusal> {
@@ -150,29 +128,28 @@ fn reload(around: &mut Surroundings<'_>, client: &mut Client) -> Done {
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::mpsc;
-
     use super::*;
+    use crate::safety::WeekTime;
+    use crate::telemetry::Readings;
 
     #[test]
     fn pauses_have_a_bound_and_tell_their_end_once() {
-        let mut around = Surroundings::bare(mpsc::channel(1).1);
-        let (mut orders, now) = (Orders::default(), Instant::now());
+        let (mut governor, now) = (Governor::none(), Instant::now());
         for wrong in [Duration::ZERO, LONGEST_PAUSE + Duration::from_secs(1), Duration::MAX] {
-            assert!(orders.pause(now, Some(wrong), &mut around).is_err());
+            assert!(pause(now, Some(wrong), &mut governor).is_err());
         }
-        assert!(orders.pause(now, Some(LONGEST_PAUSE), &mut around).is_ok());
-        let text = orders.pause(now, Some(Duration::from_secs(600)), &mut around).unwrap();
-        assert_eq!(text, "paused for 10 min 0 s");
-        assert!(orders.tick(now + Duration::from_secs(599)).is_none());
-        let over = orders.tick(now + Duration::from_secs(600)).unwrap();
-        assert_eq!(
-            (over.what, over.outcome.unwrap().as_str()),
-            ("resume", "the pause of 10 min 0 s is over")
-        );
-        assert!(orders.tick(now + Duration::from_secs(601)).is_none());
+        assert!(pause(now, Some(LONGEST_PAUSE), &mut governor).is_ok());
+        let length = Duration::from_secs(600);
+        assert_eq!(pause(now, Some(length), &mut governor).unwrap(), "paused for 10 min 0 s");
+        let over = |governor: &mut Governor, after: Duration| {
+            let monday = WeekTime { weekday: 0, minute: 0 };
+            governor.tick(now + after, monday, &Readings::default()).pause_over
+        };
+        assert_eq!(over(&mut governor, Duration::from_secs(599)), None);
+        assert_eq!(over(&mut governor, length), Some(length));
+        assert_eq!(over(&mut governor, Duration::from_secs(601)), None);
         // Without an end there is none to tell of.
-        assert_eq!(orders.pause(now, None, &mut around).unwrap(), "paused until someone resumes");
-        assert!(orders.tick(now + LONGEST_PAUSE).is_none());
+        assert_eq!(pause(now, None, &mut governor).unwrap(), "paused until someone resumes");
+        assert_eq!(over(&mut governor, LONGEST_PAUSE), None);
     }
 }

@@ -16,7 +16,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use super::board::Board;
 use super::core::{Core, Submit};
 use super::crew::Patience;
-use super::obey::{Done, Orders, ending};
+use super::obey::{Done, ending, obey};
 use super::order::{Obeyed, Order};
 use super::snapshot::Snapshot;
 use crate::clock::week_time;
@@ -127,7 +127,6 @@ pub async fn run<S: Future<Output = ()>>(
     let mut next_report = options.stats_interval.map(|every| started + every);
     let time_over = options.time_limit.map(|limit| tokio::time::Instant::from_std(started + limit));
     let mut stopping = false;
-    let mut orders = Orders::default();
     let mut in_a_row = 0;
     let mut stop_asked = pin!(stop());
     let exit = loop {
@@ -153,16 +152,15 @@ pub async fn run<S: Future<Output = ()>>(
                 let readings = around.telemetry.latest(now);
                 let decision = around.governor.tick(now, week_time(), &readings);
                 core.decided(decision, readings);
-                core.on_order(orders.tick(now));
                 core.tick(now);
                 let snapshot = Arc::new(core.snapshot(now, client.ledger()));
                 around.board.publish(Arc::clone(&snapshot));
-                if let Some(recorder) = &mut around.recorder {
-                    recorder.second(snapshot);
-                }
                 if next_report.is_some_and(|at| at <= now) {
                     next_report = options.stats_interval.map(|every| now + every);
-                    viewer.rates(core.snapshot(now, client.ledger()));
+                    viewer.rates(Snapshot::clone(&snapshot));
+                }
+                if let Some(recorder) = &mut around.recorder {
+                    recorder.second(snapshot);
                 }
             }
             // Then hits: they are what a late millisecond costs money for.
@@ -186,13 +184,13 @@ pub async fn run<S: Future<Output = ()>>(
                 let (what, now) = (command.name(), Instant::now());
                 let Done { outcome, warnings, stats_interval } = match stopping {
                     true => Err(ending()).into(),
-                    false => orders.obey(now, command, &mut around, &mut client),
+                    false => obey(now, command, &mut around, &mut client),
                 };
                 if let Some(every) = stats_interval.filter(|every| *every != options.stats_interval) {
                     options.stats_interval = every;
                     next_report = every.map(|every| now + every);
                 }
-                core.on_order(Some(Obeyed { what, outcome: outcome.clone() }));
+                core.on_order(Obeyed { what, outcome: outcome.clone() });
                 warnings.into_iter().for_each(|warning| core.on_warning(warning));
                 // Whoever asked may be gone; it holds all the same.
                 let _gone = answer.send(outcome);

@@ -36,7 +36,7 @@ pub struct Snapshot {
     pub difficulty: Option<f64>,
     /// Height of the newest job.
     pub height: Option<u64>,
-    /// Why the miner is paused, if it is.
+    /// What stops the engine as a whole, if anything does; all that pauses devices is [`Snapshot::paused_by`].
     pub pauses: Vec<&'static str>,
     /// In one word.
     pub state: State,
@@ -214,5 +214,26 @@ impl From<&Path> for Link {
             connect: path.tcp.map(|tcp| tcp.took),
             tls: path.tls.as_ref().map(|tls| (tls.version, tls.pin.clone())),
         }
+    }
+}
+
+impl Snapshot {
+    /// What keeps every device, or some, from hashing at all, each reason once.
+    pub fn paused_by(&self) -> Vec<&'static str> {
+        let caps = self.devices.iter().flat_map(|device| &device.caps);
+        let whole = caps.filter(|cap| cap.duty == Duty::PAUSE).map(|cap| cap.reason.name());
+        let mut reasons = Vec::new();
+        for reason in self.pauses.iter().copied().chain(whole) {
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
+        reasons
+    }
+
+    /// Power of all devices that tell it, in watts; `None` when none does.
+    pub fn power_w(&self) -> Option<f64> {
+        let known = self.devices.iter().filter_map(|device| device.readings.power_w);
+        known.reduce(|sum_w, power_w| sum_w + power_w)
     }
 }

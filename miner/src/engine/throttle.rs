@@ -22,6 +22,12 @@ impl Duty {
         Self(permille.min(1000))
     }
 
+    /// From 0 to 1, rounded to thousandths.
+    pub fn from_ratio(ratio: f64) -> Self {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1000")]
+        Self((ratio * 1000.0).round().clamp(0.0, 1000.0) as u16)
+    }
+
     /// In thousandths.
     pub fn permille(self) -> u16 {
         self.0

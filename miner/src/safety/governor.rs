@@ -18,8 +18,8 @@ pub struct Governor {
     settings: SafetySettings,
     devices: Vec<Device>,
     started: Instant,
-    /// Until when someone asked for a pause; none for until someone says otherwise.
-    paused: Option<Option<Instant>>,
+    /// Until when someone asked for a pause, and how long it is in all; none for until someone says otherwise.
+    paused: Option<Option<(Instant, Duration)>>,
     battery: Battery,
     power: Power,
     warnings: Vec<Problem>,
@@ -68,7 +68,7 @@ impl Governor {
     /// Someone asks for a pause.
     pub fn pause(&mut self, now: Instant, length: Option<Duration>) {
         // A time beyond what a clock holds is as good as for ever.
-        self.paused = Some(length.and_then(|length| now.checked_add(length)));
+        self.paused = Some(length.and_then(|length| Some((now.checked_add(length)?, length))));
     }
 
     /// Someone takes it back.
@@ -109,7 +109,7 @@ impl Governor {
 
     /// In how long a pause begins or ends that is known beforehand: by the schedule, or the end of the user's pause.
     pub fn next_change(&self, now: Instant, clock: WeekTime) -> Option<Duration> {
-        let user = self.paused.flatten().map(|end| end.saturating_duration_since(now));
+        let user = self.paused.flatten().map(|(end, _)| end.saturating_duration_since(now));
         let is_open = self.settings.schedule.as_ref().is_some_and(|schedule| schedule.is_open(clock));
         let schedule = self.schedule_change(clock, is_open).map(Duration::from_secs);
         user.into_iter().chain(schedule).min()
@@ -144,7 +144,11 @@ impl Governor {
 
     /// What holds from now on.
     pub fn tick(&mut self, now: Instant, clock: WeekTime, readings: &Readings) -> Decision {
-        let mut decision = Decision::default();
+        let over = self.paused.flatten().filter(|(end, _)| *end <= now);
+        if over.is_some() {
+            self.paused = None;
+        }
+        let mut decision = Decision { pause_over: over.map(|(_, length)| length), ..Decision::default() };
         let everywhere = self.everywhere(now, clock, readings);
         let power = self.power_cap(now, readings);
         for device in &mut self.devices {
@@ -179,13 +183,10 @@ impl Governor {
     fn everywhere(&mut self, now: Instant, clock: WeekTime, readings: &Readings) -> Vec<Cap> {
         let pause = |reason, detail| Cap { reason, duty: Duty::PAUSE, detail };
         let mut caps = Vec::new();
-        if self.paused.flatten().is_some_and(|end| end <= now) {
-            self.paused = None;
-        }
         if let Some(end) = self.paused {
             let detail = end.map_or_else(
                 || "until someone resumes".to_owned(),
-                |end| format!("for {} s", end.saturating_duration_since(now).as_secs()),
+                |(end, _)| format!("for {} s", end.saturating_duration_since(now).as_secs()),
             );
             caps.push(pause(Reason::User, detail));
         }

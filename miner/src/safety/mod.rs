@@ -8,6 +8,8 @@ mod power;
 mod schedule;
 mod thermal;
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::engine::Duty;
@@ -125,6 +127,8 @@ pub struct Decision {
     pub changes: Vec<CapChange>,
     /// What people should read, each said once.
     pub warnings: Vec<Problem>,
+    /// How long the pause was that someone asked for, when it has just ended by itself.
+    pub pause_over: Option<Duration>,
     /// The limits in force.
     pub shown: SafetySnapshot,
     /// Why the miner must end for a person to look, if it must.

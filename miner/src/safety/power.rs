@@ -82,7 +82,7 @@ impl Power {
             self.step(now, sum_w / cap_w, all_there, applied.ratio());
         }
         let detail = || format!("the devices draw {sum_w:.0} W, cap {cap_w} W");
-        let cap = (self.level < 1.0).then(|| (duty(self.level), detail()));
+        let cap = (self.level < 1.0).then(|| (Duty::from_ratio(self.level), detail()));
         Held { cap, warning }
     }
 
@@ -120,11 +120,6 @@ impl Power {
         let problem = Problem::warning("power-unknown", summary);
         Some(problem.help("`rminer devices -v` lists sensors; a meter at the plug sees all of it"))
     }
-}
-
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1000")]
-fn duty(level: f64) -> Duty {
-    Duty::from_permille((level * 1000.0).round().clamp(0.0, 1000.0) as u16)
 }
 
 #[cfg(test)]

@@ -282,9 +282,8 @@ impl Thermal {
 }
 
 /// From 0 to 1, never a pause by rounding.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1000")]
 fn duty(level: f64) -> Duty {
-    Duty::from_permille((level * 1000.0).round().clamp(1.0, 1000.0) as u16)
+    Duty::from_ratio(level).max(Duty::from_permille(1))
 }
 
 #[cfg(test)]

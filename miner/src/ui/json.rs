@@ -158,7 +158,7 @@ impl Json {
         fields["effective_ci95"] = statistics.effective.chance_ratio.into();
         fields["luck_ratio"] = statistics.luck_ratio.into();
         fields["expected_hs"] = statistics.expected.map(|expected| expected.hs).into();
-        fields["power_w"] = super::table::power_w(snapshot).into();
+        fields["power_w"] = snapshot.power_w().into();
         self.add_difficulty(&mut fields, "difficulty", snapshot.difficulty);
         let best = snapshot.shares.best_difficulty;
         self.add_difficulty(&mut fields["shares"], "best_difficulty", Some(best));

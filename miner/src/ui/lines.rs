@@ -204,7 +204,6 @@ impl Lines {
     }
 }
 
-/// So that nobody waits for what cannot come.
 fn cap_change(change: &CapChange) -> String {
     let CapChange { device, from, to, cause } = change;
     match cause {

@@ -1,6 +1,5 @@
 //! What was hashed, what pools credit for it, and what was to be expected, in words.
 
-use super::table::power_w;
 use super::units::{efficiency, hashrate, percent};
 use crate::engine::Snapshot;
 use crate::records::{Effective, Statistics};
@@ -16,7 +15,7 @@ pub(super) fn honest(snapshot: &Snapshot, statistics: &Statistics) -> String {
     if let Some(credited) = credited(statistics) {
         text.push_str(&format!("   pool credits {credited}"));
     }
-    if let Some(power_w) = power_w(snapshot) {
+    if let Some(power_w) = snapshot.power_w() {
         text.push_str(&format!("   {power_w:.0} W"));
         if let Some(efficiency) = rate_hs.and_then(|rate_hs| efficiency(power_w, rate_hs)) {
             text.push_str(&format!(" {efficiency}"));

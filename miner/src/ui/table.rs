@@ -61,7 +61,7 @@ pub fn device_rows(snapshot: &Snapshot, statistics: &Statistics) -> Vec<DeviceRo
     let mut rows: Vec<DeviceRow> = snapshot.devices.iter().map(row).collect();
     if rows.len() > 1 {
         let rig = counted(snapshot.rates, statistics, |_| true);
-        rows.push(DeviceRow { device: "rig".into(), power_w: power_w(snapshot), ..rig });
+        rows.push(DeviceRow { device: "rig".into(), power_w: snapshot.power_w(), ..rig });
     }
     rows
 }
@@ -86,12 +86,6 @@ pub fn table_of(rows: &[DeviceRow]) -> String {
 /// All devices as a table.
 pub fn table(snapshot: &Snapshot, statistics: &Statistics) -> String {
     table_of(&device_rows(snapshot, statistics))
-}
-
-/// Power of all devices that tell it, in watts.
-pub(super) fn power_w(snapshot: &Snapshot) -> Option<f64> {
-    let known = snapshot.devices.iter().filter_map(|device| device.readings.power_w);
-    known.reduce(|sum_w, power_w| sum_w + power_w)
 }
 
 fn counted(rates: Rates, statistics: &Statistics, is_of: impl Fn(&ShareKey) -> bool) -> DeviceRow {

@@ -9,6 +9,8 @@ mod fixtures;
 mod real;
 #[path = "../support/recorder.rs"]
 mod recorder;
+#[path = "../support/running.rs"]
+mod running;
 mod world;
 
 use rminer_stratum::bugs::{Bug, Bugs};

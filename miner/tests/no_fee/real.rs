@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rminer_pool::bitcoin::{Profile, hashes};
@@ -13,21 +13,12 @@ use serde_json::Value;
 
 use crate::fixtures::{free_port, with_fixtures};
 use crate::recorder::Recorder;
+use crate::running::Running;
 
 const USERS: [&str; 2] = ["bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4.first", "account.second"];
 /// The whole run, at least; and for the miner to come to each of its stations.
 const RUN: Duration = Duration::from_secs(60);
 const STATION: Duration = Duration::from_secs(40);
-
-struct Miner(Child);
-
-impl Drop for Miner {
-    fn drop(&mut self) {
-        // Only ever this child.
-        let _ended = self.0.kill();
-        let _reaped = self.0.wait();
-    }
-}
 
 fn pool() -> LocalPool {
     let difficulty = DifficultyConfig { start: hashes(0.0005), ..DifficultyConfig::default() };
@@ -150,7 +141,7 @@ fn the_program_connects_to_its_pools_and_nowhere_else() {
         for name in ["RMINER_POOL", "RMINER_CONFIG", "XDG_CONFIG_HOME"] {
             command.env_remove(name);
         }
-        let mut miner = Miner(command.spawn().unwrap());
+        let mut miner = Running(command.spawn().unwrap());
         let pid = miner.0.id();
         let (started, mut seen) = (Instant::now(), BTreeSet::new());
         // Looks at its sockets until then, or for so long.

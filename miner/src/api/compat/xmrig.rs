@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rminer_algos::randomx::SCRATCHPAD_BYTES;
 use serde_json::{Value, json};
 
 use super::machine::Machine;
@@ -20,8 +21,6 @@ pub(super) enum Form {
     Second,
 }
 
-/// Memory that a RandomX thread has to itself, in bytes.
-const SCRATCHPAD_BYTES: u64 = 2 * 1024 * 1024;
 /// What xmrig calls the priority that our threads of the processor have: nice 10.
 const PRIORITY: i32 = 1;
 

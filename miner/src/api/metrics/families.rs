@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Family, Kind, Sample, Value};
 use crate::api::About;
-use crate::engine::{DeviceSnapshot, DeviceState, Duty, Histogram, PoolSnapshot, Snapshot, State};
+use crate::engine::{DeviceSnapshot, DeviceState, Histogram, PoolSnapshot, Snapshot, State};
 use crate::records::{StaleCause, Statistics};
 use crate::safety::Reason;
 
@@ -90,10 +90,7 @@ const COMMIT: &str = match option_env!("RMINER_COMMIT") {
 };
 
 fn process(about: &About, snapshot: &Snapshot) -> Vec<Family> {
-    let paused_by = |reason: Reason| {
-        let caps = snapshot.devices.iter().flat_map(|device| &device.caps);
-        truth(caps.into_iter().any(|cap| cap.reason == reason && cap.duty == Duty::PAUSE))
-    };
+    let paused_by = snapshot.paused_by();
     vec![
         gauge("rminer_build_info", "What is running; always 1.", &["version", "commit", "features"])
             .with(|family| family.add_count(&[env!("CARGO_PKG_VERSION"), COMMIT, FEATURES], 1)),
@@ -106,7 +103,9 @@ fn process(about: &About, snapshot: &Snapshot) -> Vec<Family> {
             },
         ),
         gauge("rminer_paused_reason", "1 for each reason that keeps a device from hashing.", &["reason"])
-            .each(&Reason::ALL, |family, reason| family.add_count(&[reason.name()], paused_by(*reason))),
+            .each(&Reason::ALL, |family, reason| {
+                family.add_count(&[reason.name()], truth(paused_by.contains(&reason.name())));
+            }),
     ]
 }
 

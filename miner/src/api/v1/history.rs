@@ -26,7 +26,7 @@ const LATEST_S: u64 = 253_402_300_799;
 #[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
     /// What was measured.
-    metric: MetricName,
+    metric: Metric,
     /// Of which device; without it, of the rig.
     device: Option<String>,
     /// From when, in seconds since 1970; without it, an hour before the end.
@@ -40,48 +40,11 @@ pub(super) struct Wanted {
     step: Option<u64>,
 }
 
-/// What is measured.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum MetricName {
-    /// Hashes per second.
-    RawHs,
-    /// What pools credit, in hashes per second.
-    EffectiveHs,
-    /// Accepted shares.
-    Accepted,
-    /// Refused shares, stale ones left out.
-    Rejected,
-    /// Stale shares.
-    Stale,
-    /// Power in watts.
-    PowerW,
-    /// Hottest place, in degrees Celsius.
-    TempC,
-    /// Share of the time that devices were allowed to hash, from 0 to 1.
-    Duty,
-}
-
-impl From<MetricName> for Metric {
-    fn from(name: MetricName) -> Self {
-        match name {
-            MetricName::RawHs => Self::RawHs,
-            MetricName::EffectiveHs => Self::EffectiveHs,
-            MetricName::Accepted => Self::Accepted,
-            MetricName::Rejected => Self::Rejected,
-            MetricName::Stale => Self::Stale,
-            MetricName::PowerW => Self::PowerW,
-            MetricName::TempC => Self::TempC,
-            MetricName::Duty => Self::Duty,
-        }
-    }
-}
-
 /// A metric over time.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct HistoryAnswer {
     /// What was measured.
-    metric: MetricName,
+    metric: Metric,
     /// Of which device; `null` is the rig.
     device: Option<String>,
     /// Oldest first.
@@ -123,7 +86,7 @@ pub(super) async fn history(
     let to_s = to.map_or_else(unix_seconds, seconds);
     let from_s = from.map_or((to_s - seconds(USUAL_SPAN_S)).max(0.0), seconds);
     let step_s = seconds(step.unwrap_or(USUAL_STEP_S));
-    let points = state.records.history(metric.into(), device.as_deref(), from_s, to_s, step_s);
+    let points = state.records.history(metric, device.as_deref(), from_s, to_s, step_s);
     let points = points.into_iter().map(|(time_s, value)| Point { time: rfc3339(time_s), value });
     Ok(Json(HistoryAnswer { metric, device, points: points.collect() }))
 }

@@ -40,7 +40,7 @@ impl View {
             version: env!("CARGO_PKG_VERSION"),
             algo: about.algorithm,
             state: snapshot.state.name(),
-            paused_by: self.paused_by(),
+            paused_by: snapshot.paused_by(),
             uptime_s: snapshot.uptime.as_secs(),
             totals: self.totals(),
             shares: self.shares(),
@@ -74,22 +74,9 @@ impl View {
         }
     }
 
-    /// What keeps every device, or some, from hashing at all.
-    fn paused_by(&self) -> Vec<&'static str> {
-        let caps = self.snapshot.devices.iter().flat_map(|device| &device.caps);
-        let whole = caps.filter(|cap| cap.duty == Duty::PAUSE).map(|cap| cap.reason.name());
-        let mut reasons = Vec::new();
-        for reason in self.snapshot.pauses.iter().copied().chain(whole) {
-            if !reasons.contains(&reason) {
-                reasons.push(reason);
-            }
-        }
-        reasons
-    }
-
     fn totals(&self) -> model::Totals {
         let Self { snapshot, statistics, .. } = self;
-        let power_w = sum(snapshot.devices.iter().map(|device| device.readings.power_w));
+        let power_w = snapshot.power_w();
         let rate_khs = snapshot.rates.s60_hs.filter(|rate_hs| *rate_hs > 0.0).map(|rate_hs| rate_hs / 1000.0);
         model::Totals {
             hashrate_hs: hashrate(&snapshot.rates),

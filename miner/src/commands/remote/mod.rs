@@ -18,13 +18,13 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::api::ApiSettings;
+use crate::api::{ApiSettings, USUAL_BIND};
 use crate::cli::{Context, Remote};
 use crate::config::Pools;
 use crate::problem::Problem;
 
 /// Port of the interface where none is named.
-const PORT: u16 = 4077;
+const PORT: u16 = USUAL_BIND.port();
 /// How long a connection may take, and a whole answer. The miner's own work waits for the engine for a second.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
@@ -244,7 +244,7 @@ fn usual(context: &Context<'_>, api: Option<&ApiSettings>) -> Result<(String, u1
         None => {
             let note = format!("the configuration has faults; asking at 127.0.0.1:{PORT}");
             context.report(&[Problem::warning("config", note).help("rminer config check")]);
-            Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), PORT))
+            Some(USUAL_BIND)
         }
     };
     let Some(bind) = bind else {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use keeper::{HistoryOptions, Keeper};
 pub use period::Period;
@@ -66,8 +67,8 @@ pub struct Row {
     pub devices: Vec<(Arc<str>, Sample)>,
 }
 
-/// What can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// Hashes per second.
@@ -84,42 +85,11 @@ pub enum Metric {
     PowerW,
     /// Hottest place, in degrees Celsius.
     TempC,
-    /// Share of the time that devices were allowed to hash.
+    /// Share of the time that devices were allowed to hash, from 0 to 1.
     Duty,
 }
 
 impl Metric {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::RawHs,
-        Self::EffectiveHs,
-        Self::Accepted,
-        Self::Rejected,
-        Self::Stale,
-        Self::PowerW,
-        Self::TempC,
-        Self::Duty,
-    ];
-
-    /// Its name in questions and answers.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::RawHs => "raw_hs",
-            Self::EffectiveHs => "effective_hs",
-            Self::Accepted => "accepted",
-            Self::Rejected => "rejected",
-            Self::Stale => "stale",
-            Self::PowerW => "power_w",
-            Self::TempC => "temp_c",
-            Self::Duty => "duty",
-        }
-    }
-
-    /// By its name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|metric| metric.name() == name)
-    }
-
     /// Counts are added up; the others are what they are over the whole row.
     fn is_count(self) -> bool {
         matches!(self, Self::Accepted | Self::Rejected | Self::Stale)

@@ -57,15 +57,10 @@ impl Period {
 
     /// The state, once a second; a row when one is complete.
     pub fn second(&mut self, time_s: f64, snapshot: &Snapshot, statistics: &Statistics) -> Option<Row> {
-        let mut power_w = None;
         for device in &snapshot.devices {
             let temps = device.readings.temperatures.iter().map(|temperature| temperature.now_c);
             let temp_c = temps.reduce(f64::max);
             let duty = device.duty.ratio();
-            power_w = match (power_w, device.readings.power_w) {
-                (Some(sum_w), Some(more_w)) => Some(sum_w + more_w),
-                (known_w, more_w) => known_w.or(more_w),
-            };
             self.rig.add(None, temp_c, duty);
             let has_room = self.gauges.len() < MAX_DEVICES;
             match self.gauges.get_mut(device.id.as_str()) {
@@ -78,7 +73,7 @@ impl Period {
                 None => {}
             }
         }
-        if let Some(power_w) = power_w {
+        if let Some(power_w) = snapshot.power_w() {
             self.rig.power_sum_w += power_w;
             self.rig.powers += 1;
         }
