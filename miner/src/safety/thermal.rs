@@ -50,6 +50,11 @@ const SEEN_RISE_C: f64 = 15.0;
 const SWING_C: f64 = 1.0;
 /// See [`SWING_C`].
 const SWING_FACTOR: f64 = 1.5;
+/// A step says how steep a device is by what it does to the slope, where the step is this large and nothing but it holds
+/// the device back.
+const TELLING_STEP: f64 = 0.05;
+/// Change of a slope that is more than noise, in C a second.
+const TELLING_SLOPE: f64 = 0.4;
 /// Largest steps.
 const MAX_UP: f64 = 0.1;
 /// See [`MAX_UP`].
@@ -103,6 +108,8 @@ pub(super) struct Thermal {
     level: f64,
     held: f64,
     stepped: Option<Instant>,
+    /// The slope before the last step, and what the step changed.
+    step: Option<(f64, f64)>,
     paused: Option<Instant>,
     is_silent: bool,
     /// Since when it is much too hot in a pause, and what was said of it.
@@ -121,6 +128,7 @@ impl Thermal {
             level: 1.0,
             held: 1.0,
             stepped: None,
+            step: None,
             paused: None,
             is_silent: false,
             alarming: None,
@@ -161,6 +169,7 @@ impl Thermal {
             // It comes back with less than what was too much.
             self.level = (self.level.min(applied.ratio()) * 0.6).max(0.1);
             self.held = self.level;
+            self.step = None;
         }
         if let Some(since) = self.paused {
             let rested = now.saturating_duration_since(since) >= SHORTEST_PAUSE;
@@ -236,12 +245,14 @@ impl Thermal {
         let ahead_c = now_c + slope * LOOK_AHEAD_S;
         if is_new && slope > 0.5 && ahead_c >= self.limits.pause_c {
             self.level = (self.level.min(applied) * 0.5).max(LEAST);
+            self.step = Some((slope, self.level - applied));
             (self.held, self.stepped) = (self.level, Some(now));
             return;
         }
         if since.is_some_and(|since| since < STEP_EVERY) {
             return;
         }
+        steepness = steepness.max(self.learn(slope, applied));
         let seconds = since.unwrap_or(STEP_EVERY).min(2 * STEP_EVERY).as_secs_f64();
         let haste = if error > 0.0 { HASTE_DOWN } else { 1.0 };
         let step = -(SPEED / steepness) * seconds * (slope + INTEGRAL * haste * error);
@@ -251,10 +262,25 @@ impl Thermal {
         if step < 0.0 || applied >= self.held - MIN_STEP {
             self.level = (self.level + step).clamp(0.0, 1.0);
         }
+        self.step = None;
         if (self.level - self.held).abs() >= MIN_STEP || self.level >= 1.0 {
+            self.step = Some((slope, self.level - self.held));
             self.held = self.level;
         }
         self.stepped = Some(now);
+    }
+
+    /// How steep the device is by its answer to the last step, if that says it. One that was warm already when it was first
+    /// seen shows it by nothing else, and steps that are too large for it make it swing below its set point for ever.
+    fn learn(&mut self, slope: f64, applied: f64) -> f64 {
+        if let Some((before, change)) = self.step.take()
+            && change.abs() >= TELLING_STEP
+            && (applied - self.held).abs() < MIN_STEP
+            && (slope - before).abs() >= TELLING_SLOPE
+        {
+            self.steepest = self.steepest.max((slope - before) / change).min(*STEEPNESS.end());
+        }
+        self.steepest
     }
 
     /// Rise in C a second, and of how many readings: a line through those of a short time.

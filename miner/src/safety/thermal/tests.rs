@@ -68,7 +68,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     /// Chips and water loops, hot and cold rooms: the set point is held within 2 C, and the limit is not broken.
     #[test]
@@ -87,7 +87,9 @@ proptest! {
         for second in 0..settled + 600 {
             world.second(0.0);
             let off = world.plant.now_c - LIMITS.set_c;
-            prop_assert!(second < settled || off.abs() <= 2.0, "{off:.2} C off after {second} s");
+            // Whole degrees hide half of one.
+            let allowed_c = if whole { 2.5 } else { 2.0 };
+            prop_assert!(second < settled || off.abs() <= allowed_c, "{off:.2} C off after {second} s");
         }
         prop_assert!(world.above.1 <= PERIOD_S + 1, "{:?}", world.above);
         // Of the switches every second one ends a pause.
@@ -225,4 +227,18 @@ fn readings_are_bounded() {
     let (mut thermal, start) = (Thermal::new(LIMITS), Instant::now());
     ticks(&mut thermal, start, 0..1000, Some(60.0));
     assert_eq!(thermal.samples.len(), MAX_SAMPLES);
+}
+/// A bare chip that was warm when it was first seen, so that no warm-up told how steep it is.
+#[test]
+fn a_warm_chip_does_not_swing_below_its_set_point() {
+    for warm_c in [60.0, 70.0, 73.9, 78.0] {
+        let mut plant = Plant::cold(15.0, 70.0, Duration::from_secs(5));
+        plant.now_c = warm_c;
+        let mut world = World::new(plant, false);
+        for second in 0..1200 {
+            world.second(0.0);
+            let off = world.plant.now_c - LIMITS.set_c;
+            assert!(second < 600 || off.abs() <= 2.0, "{warm_c}: {off:.2} C off after {second} s");
+        }
+    }
 }
