@@ -24,6 +24,7 @@ use crate::bench;
 use crate::clock::unix_seconds;
 use crate::config::{LogFormat, Settings, UiKind};
 use crate::devices::{self, Chosen, LeftOut, Notice, NoticeSink, Setup};
+use crate::doctor;
 use crate::engine::{Board, Command, MAX_ORDERS, Order, Patience, Reload, RunOptions, Surroundings, run};
 use crate::exit::Exit;
 use crate::problem::{Problem, Severity};
@@ -201,6 +202,7 @@ fn about(settings: &Settings, setup: &Setup, client: &Client, access: Option<&Ac
         users: settings.pools.iter().map(|pool| shown_user(&pool.credentials.user)).collect(),
         config: settings.effective.clone(),
         takes_orders: access.is_some_and(|access| access.token.is_some()),
+        examined: doctor::Inputs::of(settings, &setup.chosen, &setup.left_out),
         buses: setup
             .chosen
             .iter()

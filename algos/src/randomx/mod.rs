@@ -10,6 +10,7 @@ mod ffi;
 mod flags;
 mod float;
 mod giant;
+pub mod presets;
 mod reference;
 mod vm;
 

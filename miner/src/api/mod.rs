@@ -27,6 +27,7 @@ use crate::records::Records;
 
 pub use error::ApiError;
 pub use guard::{Access, Peer};
+pub(crate) use time::rfc3339;
 /// Where the interface listens when nobody says otherwise.
 pub const USUAL_BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4077);
 
@@ -76,6 +77,8 @@ pub struct About {
     pub config: Vec<EffectiveSetting>,
     /// Whether there is a token, without which no order is taken.
     pub takes_orders: bool,
+    /// What a look at the machine needs to know of this run.
+    pub examined: crate::doctor::Inputs,
     /// PCI addresses of graphics cards, by device.
     pub buses: BTreeMap<String, String>,
 }

@@ -1,7 +1,7 @@
 //! Times as RFC 3339 has them, in UTC.
 
 /// Seconds since 1970 as `2026-11-22T14:02:11.250Z`; times before 1970 are 1970.
-pub(super) fn rfc3339(seconds: f64) -> String {
+pub(crate) fn rfc3339(seconds: f64) -> String {
     // As casts go: what is no number is 0, what is too large is the largest.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let millis = (seconds * 1000.0) as u64;

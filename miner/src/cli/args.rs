@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::bench_args::BenchArgs;
-use super::remote_args::{CtlArgs, StatusArgs};
+use super::remote_args::{CtlArgs, DoctorArgs, StatusArgs};
+use super::setup_args::SetupArgs;
 use super::{foreign, options};
 use crate::config::keys::Group;
 
@@ -107,6 +108,10 @@ pub enum Command {
     Status(StatusArgs),
     /// Tell a running miner to pause, resume, reload, switch pools or hold back
     Ctl(CtlArgs),
+    /// Find what costs hashrate or safety here, ranked, each with what to do about it
+    Doctor(DoctorArgs),
+    /// Do what needs root, once: huge pages, registers, rights on graphics cards; --undo sets it back
+    Setup(SetupArgs),
     /// Check, show, create or convert a config file
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -165,6 +170,7 @@ fn build(foreign: fn(clap::Command) -> clap::Command) -> clap::Command {
         .mut_subcommand("pool", |pool| pool.mut_subcommand("test", |test| foreign(with_options(test, POOLS))))
         .mut_subcommand("demo", |demo| with_options(demo, WATCHED))
         .mut_subcommand("bench", |bench| with_options(bench, COMPUTING))
+        .mut_subcommand("doctor", mining)
         .mut_subcommand("config", |config| {
             config.mut_subcommand("show", mining).mut_subcommand("init", mining)
         })

@@ -7,6 +7,7 @@ mod flags;
 mod foreign;
 mod options;
 mod remote_args;
+mod setup_args;
 
 use std::ffi::OsString;
 
@@ -15,7 +16,9 @@ use clap::FromArgMatches;
 pub use args::{Cli, Command, ConfigCommand, PoolCommand, command, own_command};
 pub use bench_args::BenchArgs;
 pub use context::Context;
-pub use remote_args::{CtlArgs, OrderArgs, Remote, StatusArgs};
+pub use remote_args::{CtlArgs, DoctorArgs, OrderArgs, Remote, StatusArgs};
+
+pub use setup_args::{SetupArgs, SetupPart};
 
 use crate::commands;
 use crate::config::{Env, When};

@@ -28,6 +28,17 @@ pub struct StatusArgs {
     pub watch: bool,
 }
 
+/// Options of `rminer doctor`.
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// Which miner; with --host, that machine is looked at by its own miner.
+    #[command(flatten)]
+    pub remote: Remote,
+    /// Go to the configured pools too, as `rminer pool test` does
+    #[arg(long)]
+    pub pools: bool,
+}
+
 /// Options of `rminer ctl`.
 #[derive(Debug, clap::Args)]
 pub struct CtlArgs {

@@ -7,8 +7,10 @@ mod completions;
 mod config;
 mod ctl;
 mod devices;
+mod doctor;
 mod pool;
 mod remote;
+mod setup;
 mod status;
 mod table;
 
@@ -37,6 +39,8 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Exit {
         Command::Devices => devices::run(context),
         Command::Status(args) => status::run(&args, context),
         Command::Ctl(args) => ctl::run(&args, context),
+        Command::Setup(args) => setup::run(&args, context),
+        Command::Doctor(args) => doctor::run(&args, context),
         Command::Config(command) => config::run(command, context),
         Command::Completions { shell } => completions::run(shell, context),
     }

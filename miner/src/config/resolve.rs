@@ -124,6 +124,7 @@ pub fn resolve(layers: &Layers, need: Pools, globals: Globals) -> Result<Resolut
         safety,
         watchdog_test,
         state_folder: layers.state_folder.clone(),
+        config_file: layers.source.as_ref().map(|source| source.path.clone()),
         effective,
         warnings: resolver.warnings,
     };

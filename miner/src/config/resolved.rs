@@ -52,6 +52,8 @@ pub struct Settings {
     /// Folder for what the program learns, such as certificates that are trusted on first use; it need not
     /// exist. `None` where the system has no place for it.
     pub state_folder: Option<PathBuf>,
+    /// The configuration file that was read.
+    pub config_file: Option<PathBuf>,
     /// The same for people: every setting as it was written, with its place, secrets replaced.
     pub effective: Vec<EffectiveSetting>,
     /// What the user should read before anything starts, in order.

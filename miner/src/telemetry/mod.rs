@@ -12,7 +12,7 @@ mod nvml;
 mod pci;
 mod plausible;
 mod rapl;
-mod roots;
+pub(crate) mod roots;
 mod watch;
 
 use std::collections::BTreeMap;

@@ -37,7 +37,7 @@ impl Roots {
 }
 
 /// What a file says, or why it says nothing.
-pub(super) fn read(path: &Path) -> Result<String, ErrorKind> {
+pub(crate) fn read(path: &Path) -> Result<String, ErrorKind> {
     let mut text = String::new();
     let file = File::open(path).map_err(|error| error.kind())?;
     file.take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(|error| error.kind())?;
@@ -45,7 +45,7 @@ pub(super) fn read(path: &Path) -> Result<String, ErrorKind> {
 }
 
 /// The value in a file of one value.
-pub(super) fn value<T: FromStr>(path: &Path) -> Option<T> {
+pub(crate) fn value<T: FromStr>(path: &Path) -> Option<T> {
     read(path).ok()?.trim().parse().ok()
 }
 
@@ -55,12 +55,12 @@ pub(super) fn scaled(path: &Path, unit: f64) -> Option<f64> {
 }
 
 /// The word or line in a file of one line; empty where there is none.
-pub(super) fn word(path: &Path) -> String {
+pub(crate) fn word(path: &Path) -> String {
     read(path).map(|text| text.trim().to_owned()).unwrap_or_default()
 }
 
 /// What a folder holds, in the order of names; nothing when there is none.
-pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn entries(folder: &Path) -> Vec<PathBuf> {
     let Ok(found) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<_> = found.take(MAX_ENTRIES).flatten().map(|entry| entry.path()).collect();
     paths.sort_by_key(|path| (path.as_os_str().len(), path.clone()));
@@ -68,7 +68,7 @@ pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The last part of a path.
-pub(super) fn name_of(path: &Path) -> &str {
+pub(crate) fn name_of(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 

@@ -1,6 +1,7 @@
 //! The native interface, version 1.
 
 mod control;
+mod doctor;
 mod health;
 mod history;
 mod lists;
@@ -26,6 +27,7 @@ fn list() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/api/v1/shares", get(lists::shares)),
         ("/api/v1/events", get(lists::events)),
         ("/api/v1/history", get(history::history)),
+        ("/api/v1/doctor", get(doctor::doctor)),
         ("/api/v1/config", get(lists::config)),
         ("/api/v1/constraints", get(lists::constraints)),
         ("/api/v1/stream", get(stream::stream)),
@@ -41,7 +43,7 @@ fn list() -> Vec<(&'static str, MethodRouter<ApiState>)> {
 pub(super) fn routes() -> Router<ApiState> {
     let routes = list().into_iter();
     let router = routes.fold(Router::new(), |router, (path, method)| router.route(path, method));
-    router.layer(Extension(stream::Places::default()))
+    router.layer(Extension(stream::Places::default())).layer(Extension(doctor::Keeper::default()))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, Response, ResponseBuilder};
 use utoipa::{OpenApi, ToSchema as _};
 
-use super::{control, health, history, lists, stream};
+use super::{control, doctor, health, history, lists, stream};
 use crate::api::error::ErrorBody;
 
 #[derive(OpenApi)]
@@ -26,6 +26,7 @@ use crate::api::error::ErrorBody;
         lists::shares,
         lists::events,
         history::history,
+        doctor::doctor,
         lists::config,
         lists::constraints,
         stream::stream,

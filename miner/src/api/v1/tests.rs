@@ -185,7 +185,8 @@ fn answers_are_as_the_document_says() {
     run(async {
         let world = world();
         for round in 0..2 {
-            for path in ["status", "devices", "pools", "shares", "events", "config", "constraints"] {
+            for path in ["status", "devices", "pools", "shares", "events", "doctor", "config", "constraints"]
+            {
                 let path = format!("/api/v1/{path}");
                 let answer = world.get(&path).await;
                 let schema = &document["paths"][&path]["get"]["responses"]["200"]["content"]["application/json"]
