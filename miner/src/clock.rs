@@ -10,6 +10,15 @@ pub fn unix_seconds() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
+/// Microseconds of the system's clock that only counts up, which service managers compare with their own.
+pub fn monotonic_us() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is valid for the call, and this clock is on every system.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000) + u64::try_from(time.tv_nsec / 1000).unwrap_or(0)
+}
+
 /// Day and minute in the machine's time zone; Monday at midnight where the system tells nothing.
 pub fn week_time() -> WeekTime {
     let Some(parts) = local_parts() else { return WeekTime { weekday: 0, minute: 0 } };
@@ -45,6 +54,13 @@ mod tests {
     fn week_time_is_within_a_week() {
         let WeekTime { weekday, minute } = week_time();
         assert!(weekday < 7 && minute < 1440, "{weekday} {minute}");
+    }
+
+    #[test]
+    fn the_monotonic_clock_counts_up() {
+        let before = monotonic_us();
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        assert!(before > 0 && monotonic_us() >= before + 2000);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod problem;
 pub mod records;
 pub mod reload;
 pub mod safety;
+pub mod service;
 pub mod setup;
 mod signals;
 mod state_file;

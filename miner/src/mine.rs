@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write as _};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,9 +30,10 @@ use crate::exit::Exit;
 use crate::problem::{Problem, Severity};
 use crate::records::{HistoryOptions, Recorder, Records};
 use crate::safety::Governor;
+use crate::service::Manager;
 use crate::telemetry::{self, Telemetry, Watched};
 use crate::traffic;
-use crate::ui::{Viewer, say, say_error, screen};
+use crate::ui::{Stamp, Viewer, say, screen, stamped_screen};
 use crate::wallet::shown_user;
 
 /// Notices of devices that may wait; what is beyond is dropped, since devices must not wait for screens.
@@ -71,9 +72,13 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
     let family = settings.algorithm.family;
     let (board, records) = (Arc::new(Board::default()), Arc::new(records(settings, &setup)));
     let counted = Arc::clone(&records);
+    let stamp = Stamp::of(io::stdout(), settings.service.journal);
+    let manager = manager(settings, &names, &sink);
     let mut viewer = Viewer::start(move || {
         let show = |kind, out, names| screen(kind, out, family, names, Arc::clone(&counted), verbose);
-        let mut screens = vec![show(kind, Box::new(io::stdout()), names.clone())];
+        let out = Box::new(io::stdout());
+        let mut screens =
+            vec![stamped_screen(stamp, kind, out, family, names.clone(), Arc::clone(&counted), verbose)];
         if let Some(file) = log_file {
             let kind = if log_format == LogFormat::Json { UiKind::Json } else { UiKind::Lines };
             screens.push(show(kind, Box::new(file), names));
@@ -121,6 +126,7 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
         board,
         recorder: Some(recorder),
         reload,
+        manager,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let sources = setup.sources.clone();
@@ -144,6 +150,14 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
         Some(problem) => Err((problem, exit)),
         None => Ok(exit),
     }
+}
+
+/// The service manager that waits for a word, if there is one.
+fn manager(settings: &Settings, pools: &[String], sink: &NoticeSink) -> Option<Manager> {
+    Manager::of(&settings.service, pools.to_vec(), Instant::now()).unwrap_or_else(|warning| {
+        sink(Notice::Warning(warning));
+        None
+    })
 }
 
 /// The interface's address, taken before anything starts, and who may use it.
@@ -279,8 +293,9 @@ pub(crate) fn dial_options(settings: &Settings) -> DialOptions {
 /// What will happen, before it happens. Shown in every mode: this program is never silent about what it does.
 fn banner(settings: &Settings, setup: &Setup, pools: &[String], interface: Option<&Access>) {
     let token_file = interface.and_then(|access| access.token.as_ref()?.path());
+    let stamp = Stamp::of(io::stderr(), settings.service.journal);
     for warning in &settings.warnings {
-        say_error!("{warning}");
+        let _gone = io::stderr().write_all(stamp.message(warning, false).as_bytes());
     }
     if settings.ui == UiKind::Json {
         let fields = json!({

@@ -45,6 +45,8 @@ pub struct ApiSettings {
     pub token_file: Option<PathBuf>,
     /// The token itself, from the environment.
     pub token: Option<SecretString>,
+    /// The token as a service manager hands it over, if it has one: a file that only this process can read.
+    pub credential: Option<PathBuf>,
     /// Origins whose pages may ask.
     pub allow_origin: Vec<String>,
     /// Names that this machine may be asked by, beside those of loopback.

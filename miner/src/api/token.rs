@@ -74,6 +74,10 @@ pub fn open(settings: &ApiSettings, state_folder: Option<&Path>) -> Result<Token
     if let Some(path) = &settings.token_file {
         return read(path);
     }
+    // A service has a place for it whether there is one or not.
+    if let Some(path) = settings.credential.as_deref().filter(|path| has_content(path)) {
+        return take(path, false);
+    }
     let Some(folder) = state_folder else {
         let problem = Problem::error("api-token", "there is no place to keep the token of the interface");
         return Err(problem.help("set HOME or XDG_STATE_HOME, or name a file with --api-token-file"));
@@ -88,13 +92,22 @@ pub fn open(settings: &ApiSettings, state_folder: Option<&Path>) -> Result<Token
     read(&path)
 }
 
+fn has_content(path: &Path) -> bool {
+    fs::read(path).is_ok_and(|bytes| !bytes.trim_ascii().is_empty())
+}
+
 fn read(path: &Path) -> Result<Token, Problem> {
+    take(path, true)
+}
+
+/// The token in a file; `alone` if its mode must say that nobody else reads it.
+fn take(path: &Path, alone: bool) -> Result<Token, Problem> {
     let shown = path.display();
     let fault = |why: String| Problem::error("api-token", format!("{shown} has no token: {why}"));
     let (secret, others) = read_first_line(path).map_err(|why| {
         fault(why).help("write a token to its first line; `openssl rand -hex 32` prints one")
     })?;
-    if others {
+    if others && alone {
         let problem = Problem::error("api-token", format!("others than you can read the token in {shown}"));
         return Err(problem.help(format!("type: chmod 600 '{shown}'")));
     }
@@ -195,6 +208,27 @@ mod tests {
         assert!(open(&settings(Some(path.clone())), None).unwrap().matches(b"0123456789abcdef"));
         fs::write(&path, "short").unwrap();
         assert!(open(&settings(Some(path)), None).unwrap_err().to_string().contains("16"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_service_manager_hands_one_over_or_an_empty_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("credential");
+        let state = folder.path().join("state");
+        let settings = ApiSettings { credential: Some(path.clone()), ..ApiSettings::default() };
+        let made = open(&settings, Some(&state)).unwrap();
+        fs::write(&path, "\n").unwrap();
+        assert!(open(&settings, Some(&state)).unwrap().matches(made.secret.expose_secret().as_bytes()));
+        fs::write(&path, "0123456789abcdef\n").unwrap();
+        // Its mode shows the list of who may read it, and not who does.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o440)).unwrap();
+        let handed = open(&settings, Some(&state)).unwrap();
+        assert!(handed.matches(b"0123456789abcdef"));
+        assert_eq!(handed.path(), Some(path.as_path()));
+        fs::write(&path, "short").unwrap();
+        assert!(open(&settings, Some(&state)).is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::bench_args::BenchArgs;
 use super::remote_args::{CtlArgs, DoctorArgs, StatusArgs};
+use super::service_args::ServiceArgs;
 use super::setup_args::SetupArgs;
 use super::{foreign, options};
 use crate::config::keys::Group;
@@ -115,6 +116,15 @@ pub enum Command {
     /// Check, show, create or convert a config file
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Run as a service of this machine, under systemd
+    #[command(subcommand)]
+    Service(ServiceArgs),
+    /// Print the manual page
+    Man {
+        /// Write it and a page for each command into this folder instead
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
     /// Print shell completions
     Completions {
         /// Shell to print them for

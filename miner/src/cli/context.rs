@@ -11,6 +11,8 @@ use super::{flags, options};
 use crate::config::{self, Env, Globals, Layer, Layers, Pools, Resolution, When};
 use crate::exit::Exit;
 use crate::problem::Problem;
+use crate::service::Environment;
+use crate::ui::Stamp;
 
 /// The call of the program: options of the command, global ones, environment.
 pub struct Context<'a> {
@@ -34,6 +36,11 @@ impl<'a> Context<'a> {
     /// Looks up an environment variable.
     pub fn env(&self) -> Env<'a> {
         self.env
+    }
+
+    /// The configuration file that an option names.
+    pub fn named_config(&self) -> Option<&Path> {
+        self.config
     }
 
     /// The configuration file to read, if there is any.
@@ -79,6 +86,7 @@ impl<'a> Context<'a> {
         let mut layers = Layers {
             env: config::from_env(self.env),
             state_folder: config::state_folder(self.env),
+            service: Environment::read(self.env, std::process::id()),
             ..Layers::default()
         };
         let mut problems = Vec::new();
@@ -104,10 +112,11 @@ impl<'a> Context<'a> {
     /// Prints errors and warnings to standard error.
     pub fn report(&self, problems: &[Problem]) {
         let color = self.color_of_errors();
+        let stamp = Stamp::of(std::io::stderr(), Environment::read(self.env, std::process::id()).journal);
         let mut output = std::io::stderr().lock();
         for problem in problems {
             // Nobody is left to tell when standard error is gone.
-            let _ = writeln!(output, "{}", problem.render(color));
+            let _ = output.write_all(stamp.message(problem, color).as_bytes());
         }
     }
 

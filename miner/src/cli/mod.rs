@@ -7,6 +7,7 @@ mod flags;
 mod foreign;
 mod options;
 mod remote_args;
+mod service_args;
 mod setup_args;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ pub use bench_args::BenchArgs;
 pub use context::Context;
 pub use remote_args::{CtlArgs, DoctorArgs, OrderArgs, Remote, StatusArgs};
 
+pub use service_args::ServiceArgs;
 pub use setup_args::{SetupArgs, SetupPart};
 
 use crate::commands;

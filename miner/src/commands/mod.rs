@@ -8,8 +8,10 @@ mod config;
 mod ctl;
 mod devices;
 mod doctor;
+mod man;
 mod pool;
 mod remote;
+mod service;
 mod setup;
 mod status;
 mod table;
@@ -42,6 +44,8 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Exit {
         Command::Setup(args) => setup::run(&args, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Config(command) => config::run(command, context),
+        Command::Service(args) => service::run(&args, context),
+        Command::Man { dir } => man::run(dir.as_deref(), context),
         Command::Completions { shell } => completions::run(shell, context),
     }
 }

@@ -31,6 +31,7 @@ pub use resolved::{
 use keys::{KEYS, Setting};
 
 use crate::problem::Problem;
+use crate::service::directory;
 
 /// Looks up an environment variable. The program's own is [`variable`]; tests bring theirs.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -76,15 +77,22 @@ pub fn file_path(named: Option<&Path>, env: Env<'_>) -> Option<PathBuf> {
         .or_else(|| usual_path(env).filter(|path| path.exists()))
 }
 
-/// `$XDG_CONFIG_HOME/rminer/config.toml`, whether it exists or not.
+/// `config.toml` in the folder that a service manager names, else `$XDG_CONFIG_HOME/rminer/config.toml`, whether it
+/// exists or not.
 pub fn usual_path(env: Env<'_>) -> Option<PathBuf> {
+    if let Some(folder) = directory(env, "CONFIGURATION_DIRECTORY") {
+        return Some(folder.join("config.toml"));
+    }
     let folder = env("XDG_CONFIG_HOME").map(PathBuf::from);
     let folder = folder.or_else(|| env("HOME").map(|home| PathBuf::from(home).join(".config")))?;
     Some(folder.join("rminer").join("config.toml"))
 }
 
-/// `$XDG_STATE_HOME/rminer`, whether it exists or not.
+/// The folder that a service manager names, else `$XDG_STATE_HOME/rminer`, whether it exists or not.
 pub fn state_folder(env: Env<'_>) -> Option<PathBuf> {
+    if let Some(folder) = directory(env, "STATE_DIRECTORY") {
+        return Some(folder);
+    }
     let folder = env("XDG_STATE_HOME").map(PathBuf::from);
     let folder = folder.or_else(|| env("HOME").map(|home| PathBuf::from(home).join(".local/state")))?;
     Some(folder.join("rminer"))

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::keys::{Key, Setting};
 use crate::problem::Problem;
+use crate::service::Environment;
 
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +68,8 @@ pub struct Layers {
     pub source: Option<Source>,
     /// Where the program may keep what it learns.
     pub state_folder: Option<PathBuf>,
+    /// What a service manager says, if one has started this process.
+    pub service: Environment,
     /// What there is to say about how these were written, such as flags that do nothing here.
     pub notes: Vec<Problem>,
 }

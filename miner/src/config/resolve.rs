@@ -86,7 +86,7 @@ pub fn resolve(layers: &Layers, need: Pools, globals: Globals) -> Result<Resolut
     });
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     let log = LogSettings {
-        file: resolver.take(Setting::LogFile, |text| Ok(text.into())),
+        file: resolver.take(Setting::LogFile, |text| Ok(layers.service.log_file(text.as_ref()))),
         format: resolver.take(Setting::LogFormat, |text| values::word(text, &formats)).unwrap_or_default(),
         verbosity: globals.verbosity,
     };
@@ -95,6 +95,7 @@ pub fn resolve(layers: &Layers, need: Pools, globals: Globals) -> Result<Resolut
         bind: resolver.take(Setting::ApiBind, values::api_bind).unwrap_or(Some(USUAL_BIND)),
         token_file: resolver.take(Setting::ApiTokenFile, |text| Ok(text.into())),
         token: resolver.take(Setting::ApiToken, values::api_token),
+        credential: layers.service.token.clone(),
         allow_origin: resolver.take(Setting::ApiAllowOrigin, values::origins).unwrap_or_default(),
         allow_host: resolver.take(Setting::ApiAllowHost, values::host_names).unwrap_or_default(),
     };
@@ -125,6 +126,7 @@ pub fn resolve(layers: &Layers, need: Pools, globals: Globals) -> Result<Resolut
         watchdog_test,
         state_folder: layers.state_folder.clone(),
         config_file: layers.source.as_ref().map(|source| source.path.clone()),
+        service: layers.service.clone(),
         effective,
         warnings: resolver.warnings,
     };

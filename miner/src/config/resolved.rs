@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::api::ApiSettings;
 use crate::problem::Problem;
 use crate::safety::SafetySettings;
+use crate::service::Environment;
 
 /// Most pools that one miner is given.
 pub const MAX_POOLS: usize = 32;
@@ -54,6 +55,8 @@ pub struct Settings {
     pub state_folder: Option<PathBuf>,
     /// The configuration file that was read.
     pub config_file: Option<PathBuf>,
+    /// What a service manager says, if one has started this process.
+    pub service: Environment,
     /// The same for people: every setting as it was written, with its place, secrets replaced.
     pub effective: Vec<EffectiveSetting>,
     /// What the user should read before anything starts, in order.

@@ -17,13 +17,14 @@ use super::board::Board;
 use super::core::{Core, Submit};
 use super::crew::Patience;
 use super::obey::{Done, ending, obey};
-use super::order::{Obeyed, Order};
+use super::order::{Command, Obeyed, Order};
 use super::snapshot::Snapshot;
 use crate::clock::week_time;
 use crate::devices::{DeviceSource, Notice};
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::safety::{Governor, SafetySettings};
+use crate::service::Manager;
 use crate::telemetry::Telemetry;
 use crate::ui::Viewer;
 
@@ -70,6 +71,8 @@ pub struct Surroundings<'a> {
     pub recorder: Option<Viewer>,
     /// Reads the configuration again.
     pub reload: Option<Reload<'a>>,
+    /// The service manager that started this process, and waits for its signs of life.
+    pub manager: Option<Manager>,
 }
 
 /// A configuration that was read again.
@@ -101,6 +104,7 @@ impl Surroundings<'_> {
             board: Arc::default(),
             recorder: None,
             reload: None,
+            manager: None,
         }
     }
 }
@@ -139,11 +143,13 @@ pub async fn run<S: Future<Output = ()>>(
                 }
                 stopping = true;
                 stop_asked.set(stop());
+                around.manager.iter_mut().for_each(Manager::stopping);
                 core.pause("stop");
                 client.stop();
             }
             () = async { sleep_until(time_over.unwrap_or_else(tokio::time::Instant::now)).await }, if time_over.is_some() && !stopping => {
                 stopping = true;
+                around.manager.iter_mut().for_each(Manager::stopping);
                 core.pause("stop");
                 client.stop();
             }
@@ -155,6 +161,9 @@ pub async fn run<S: Future<Output = ()>>(
                 core.tick(now);
                 let snapshot = Arc::new(core.snapshot(now, client.ledger()));
                 around.board.publish(Arc::clone(&snapshot));
+                if let Some(manager) = &mut around.manager {
+                    manager.second(now, &snapshot);
+                }
                 if next_report.is_some_and(|at| at <= now) {
                     next_report = options.stats_interval.map(|every| now + every);
                     viewer.rates(Snapshot::clone(&snapshot));
@@ -182,6 +191,8 @@ pub async fn run<S: Future<Output = ()>>(
             Some(notice) = around.notices.recv() => core.on_notice(notice),
             Some(Order { command, answer }) = around.orders.recv() => {
                 let (what, now) = (command.name(), Instant::now());
+                let reloads = command == Command::Reload && !stopping;
+                around.manager.iter_mut().filter(|_| reloads).for_each(Manager::reloading);
                 let Done { outcome, warnings, stats_interval } = match stopping {
                     true => Err(ending()).into(),
                     false => obey(now, command, &mut around, &mut client),
@@ -190,6 +201,7 @@ pub async fn run<S: Future<Output = ()>>(
                     options.stats_interval = every;
                     next_report = every.map(|every| now + every);
                 }
+                around.manager.iter_mut().filter(|_| reloads).for_each(Manager::reloaded);
                 core.on_order(Obeyed { what, outcome: outcome.clone() });
                 warnings.into_iter().for_each(|warning| core.on_warning(warning));
                 // Whoever asked may be gone; it holds all the same.
@@ -202,12 +214,16 @@ pub async fn run<S: Future<Output = ()>>(
             if let Some(recorder) = &mut around.recorder {
                 recorder.happening(happening.clone());
             }
+            if let Some(manager) = &mut around.manager {
+                manager.happening(&happening);
+            }
             viewer.happening(happening);
         }
         if let Some(exit) = core.exit() {
             break exit;
         }
     };
+    around.manager.iter_mut().for_each(Manager::stopping);
     // What workers found in the last moment has no connection any more, but it gets its row.
     core.pause("stop");
     reports.close();

@@ -12,8 +12,7 @@ use super::often::{LastJob, Often};
 use super::other_time::OtherTime;
 use super::problems::Downs;
 use super::units::{count, duration, hashrate};
-use super::{AT_ONCE, EXHAUSTED_EVERY, JOBS_EVERY, Screen, numbers, problems, table};
-use crate::clock::local_time;
+use super::{AT_ONCE, EXHAUSTED_EVERY, JOBS_EVERY, Screen, Stamp, numbers, problems, table};
 use crate::devices::{DatasetReady, Notice, RandomxMemory};
 use crate::engine::{CrewEvent, Happening, Obeyed, Snapshot};
 use crate::problem::Problem;
@@ -54,6 +53,7 @@ pub(super) struct Lines {
     last_percent: u8,
     other_time: OtherTime,
     downs: Downs,
+    stamp: Stamp,
 }
 
 impl Lines {
@@ -82,7 +82,13 @@ impl Lines {
             last_percent: 0,
             other_time: OtherTime::default(),
             downs,
+            stamp: Stamp::default(),
         }
+    }
+
+    /// With this before each line.
+    pub(super) fn stamped(self, stamp: Stamp) -> Self {
+        Self { stamp, ..self }
     }
 
     /// A difficulty as the pools count it, from expected hashes.
@@ -94,12 +100,12 @@ impl Lines {
         if self.detail < Detail::News {
             return Ok(());
         }
-        writeln!(self.out, "{} {topic:<8} {text}", local_time())?;
+        self.out.write_all(self.stamp.line(&format!("{topic:<8} {text}")).as_bytes())?;
         self.out.flush()
     }
 
     fn problem(&mut self, problem: &Problem) -> io::Result<()> {
-        writeln!(self.out, "{} {problem}", local_time())?;
+        self.out.write_all(self.stamp.problem(problem).as_bytes())?;
         self.out.flush()
     }
 

@@ -6,6 +6,7 @@ mod numbers;
 mod often;
 mod other_time;
 mod problems;
+mod stamp;
 mod table;
 mod units;
 mod viewer;
@@ -20,6 +21,7 @@ use crate::config::UiKind;
 use crate::engine::{Happening, Snapshot};
 use crate::records::Records;
 
+pub use stamp::Stamp;
 pub use table::{DeviceRow, device_rows, table, table_of};
 pub use units::{count, duration, efficiency, hashrate, joules_per_hash, percent};
 pub use viewer::Viewer;
@@ -99,11 +101,24 @@ pub fn screen(
     records: Arc<Records>,
     verbose: bool,
 ) -> Box<dyn Screen> {
+    stamped_screen(Stamp::Time, kind, out, family, pools, records, verbose)
+}
+
+/// The same with `stamp` before each line that is for people.
+pub fn stamped_screen(
+    stamp: Stamp,
+    kind: UiKind,
+    out: Box<dyn io::Write>,
+    family: Family,
+    pools: Vec<String>,
+    records: Arc<Records>,
+    verbose: bool,
+) -> Box<dyn Screen> {
     let detail = match kind {
         UiKind::Json => return Box::new(json::Json::new(out, family, pools, records)),
         UiKind::Quiet => lines::Detail::Problems,
         UiKind::Lines if verbose => lines::Detail::All,
         UiKind::Lines => lines::Detail::News,
     };
-    Box::new(lines::Lines::new(out, family, pools, records, detail))
+    Box::new(lines::Lines::new(out, family, pools, records, detail).stamped(stamp))
 }

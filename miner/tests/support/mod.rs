@@ -44,6 +44,16 @@ impl Miner {
 
     /// The same for any algorithm.
     pub fn start_at(algorithm: &str, base: &[&str], arguments: &[&str]) -> Self {
+        Self::start_in(&[], algorithm, base, arguments)
+    }
+
+    /// The same with these variables in its environment.
+    pub fn start_in(
+        environment: &[(&str, &str)],
+        algorithm: &str,
+        base: &[&str],
+        arguments: &[&str],
+    ) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_rminer"))
             .args(["--algo", algorithm, "--ui", "json", "--stats-interval", "1"])
             .args(base)
@@ -54,6 +64,7 @@ impl Miner {
             // What a miner learns and the token that it makes belong to the tests, not to who runs them.
             .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
             .env_remove("RMINER_API_TOKEN")
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

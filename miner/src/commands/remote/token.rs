@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use crate::config::secrets::read_first_line;
 use crate::config::{self, Env};
 use crate::problem::Problem;
+use crate::service::unit;
 
 /// The file that a miner makes in its state folder.
 const FILE_NAME: &str = "api-token";
@@ -31,10 +32,24 @@ pub(super) fn find(
         return read(&PathBuf::from(path)).map(Some);
     }
     let Some(configured) = here else { return Ok(None) };
-    let made = || config::state_folder(env).map(|folder| folder.join(FILE_NAME));
+    let paths = match configured {
+        Some(path) => vec![path.to_owned()],
+        None => usual(env, Path::new("/")),
+    };
     // Of another user, or not there: then the miner will say that it wants one.
-    let path = configured.map(Path::to_owned).or_else(made);
-    Ok(path.and_then(|path| read_first_line(&path).ok()).map(|(token, _)| token))
+    Ok(paths.iter().find_map(|path| read_first_line(path).ok()).map(|(token, _)| token))
+}
+
+/// Where a miner of this machine keeps its token. While the service runs its files come first: only root can read them.
+fn usual(env: Env<'_>, root: &Path) -> Vec<PathBuf> {
+    let own = config::state_folder(env).map(|folder| folder.join(FILE_NAME));
+    let at = |path: &str| root.join(path.trim_start_matches('/'));
+    let service = [at(unit::TOKEN), at(unit::STATE).join(FILE_NAME)];
+    if at("/sys/fs/cgroup/system.slice").join(unit::NAME).exists() {
+        service.into_iter().chain(own).collect()
+    } else {
+        own.into_iter().chain(service).collect()
+    }
 }
 
 fn read(path: &Path) -> Result<SecretString, Problem> {
@@ -50,6 +65,20 @@ mod tests {
     use secrecy::ExposeSecret;
 
     use super::*;
+
+    #[test]
+    fn the_token_of_a_running_service_comes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let env = |name: &str| (name == "XDG_STATE_HOME").then(|| "/root/state".to_owned());
+        let own = PathBuf::from("/root/state/rminer/api-token");
+        let paths = usual(&env, folder.path());
+        assert_eq!((paths.len(), &paths[0]), (3, &own));
+        std::fs::create_dir_all(folder.path().join("sys/fs/cgroup/system.slice/rminer.service")).unwrap();
+        let paths = usual(&env, folder.path());
+        assert_eq!(paths[0], folder.path().join("etc/rminer/api-token"));
+        assert_eq!(paths[1], folder.path().join("var/lib/rminer/api-token"));
+        assert_eq!(paths[2], own);
+    }
 
     #[test]
     fn the_nearest_token_counts_and_the_own_one_stays_here() {
