@@ -34,8 +34,44 @@ pub fn local_time() -> String {
     format!("{:02}:{:02}:{:02}", parts.tm_hour, parts.tm_min, parts.tm_sec)
 }
 
+/// A minute of a day in the machine's time zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalTime {
+    /// Year, month from 1, and day from 1.
+    pub date: (i32, i32, i32),
+    /// Hour and minute.
+    pub time: (i32, i32),
+}
+
+impl LocalTime {
+    /// `14:02`, and with the day, as in `11-22 14:02`, where that is not the day of `beside`.
+    pub fn shown(&self, beside: Option<Self>) -> String {
+        let ((_, month, day), (hour, minute)) = (self.date, self.time);
+        let time = format!("{hour:02}:{minute:02}");
+        if beside.is_some_and(|beside| beside.date == self.date) {
+            time
+        } else {
+            format!("{month:02}-{day:02} {time}")
+        }
+    }
+}
+
+/// A time in seconds since 1970, in the machine's time zone.
+pub fn local(unix_s: f64) -> Option<LocalTime> {
+    let is_time = (0.0..=253_402_300_799.0).contains(&unix_s);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1970 and 9999")]
+    let parts = is_time.then(|| parts_of(unix_s as u64))??;
+    Some(LocalTime {
+        date: (parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday),
+        time: (parts.tm_hour, parts.tm_min),
+    })
+}
+
 fn local_parts() -> Option<libc::tm> {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    parts_of(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+}
+
+fn parts_of(seconds: u64) -> Option<libc::tm> {
     let seconds = libc::time_t::try_from(seconds).ok()?;
     let mut parts = std::mem::MaybeUninit::<libc::tm>::zeroed();
     // SAFETY: both pointers are valid for the call; all-zero is a valid `tm`, should the call fail.
@@ -61,6 +97,16 @@ mod tests {
         let before = monotonic_us();
         std::thread::sleep(std::time::Duration::from_millis(2));
         assert!(before > 0 && monotonic_us() >= before + 2000);
+    }
+
+    #[test]
+    fn days_are_told_where_they_differ() {
+        let time = |day, minute| LocalTime { date: (2026, 11, day), time: (9, minute) };
+        assert_eq!(time(22, 5).shown(Some(time(22, 59))), "09:05");
+        assert_eq!(time(21, 5).shown(Some(time(22, 59))), "11-21 09:05");
+        assert_eq!(time(21, 5).shown(None), "11-21 09:05");
+        assert!(local(1_795_356_131.0).is_some_and(|time| time.date.0 == 2026 && time.date.1 == 11));
+        assert_eq!((local(f64::NAN), local(-1.0), local(1e15)), (None, None, None));
     }
 
     #[test]

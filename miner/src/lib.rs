@@ -11,6 +11,7 @@ pub mod devices;
 pub mod doctor;
 pub mod engine;
 pub mod exit;
+pub mod explain;
 pub mod mine;
 pub mod problem;
 pub mod records;

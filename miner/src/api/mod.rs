@@ -28,10 +28,12 @@ use crate::records::Records;
 pub use error::ApiError;
 pub use guard::{Access, Peer};
 pub(crate) use time::rfc3339;
+pub use v1::explain_json;
 /// Where the interface listens when nobody says otherwise.
 pub const USUAL_BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4077);
 
 pub use server::{MAX_CONNECTIONS, Patience, Server, bind};
+pub(crate) use time::parse_rfc3339;
 pub use token::{Token, check_token, open as open_token};
 
 /// Where it listens and who may ask.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::bench_args::BenchArgs;
-use super::remote_args::{CtlArgs, DoctorArgs, StatusArgs};
+use super::remote_args::{CtlArgs, DoctorArgs, ExplainArgs, StatusArgs};
 use super::service_args::ServiceArgs;
 use super::setup_args::SetupArgs;
 use super::{foreign, options};
@@ -107,6 +107,8 @@ pub enum Command {
     Algos,
     /// Show a running miner: rates, shares, heat, pool, and what holds it back
     Status(StatusArgs),
+    /// Say why the rate fell, a share was stale or a pause came; or what a code such as wallet-checksum means
+    Explain(ExplainArgs),
     /// Tell a running miner to pause, resume, reload, switch pools or hold back
     Ctl(CtlArgs),
     /// Find what costs hashrate or safety here, ranked, each with what to do about it

@@ -39,6 +39,35 @@ pub struct DoctorArgs {
     pub pools: bool,
 }
 
+/// Options of `rminer explain`.
+#[derive(Debug, clap::Args)]
+pub struct ExplainArgs {
+    /// Code of a message, a refusal or a finding to be explained, such as wallet-checksum; needs no running miner
+    #[arg(value_name = "CODE", conflicts_with_all = ["since", "host", "token_file"])]
+    pub code: Option<String>,
+    /// Which miner.
+    #[command(flatten)]
+    pub remote: Remote,
+    /// How far to look back, such as 30m or 2h [default: 2h]
+    #[arg(long, value_name = "TIME", value_parser = parse_span, allow_negative_numbers = true)]
+    pub since: Option<Duration>,
+    /// List all codes
+    #[arg(long, conflicts_with_all = ["code", "since", "host", "token_file"])]
+    pub list: bool,
+}
+
+/// Longest time that can be looked back: 30 days, though no more is known than 24 hours.
+const MAX_SPAN: Duration = Duration::from_secs(30 * 86_400);
+
+/// A time to look back.
+fn parse_span(text: &str) -> Result<Duration, String> {
+    let span = parse_time(text)?;
+    if span > MAX_SPAN {
+        return Err("at most 30d; what is known goes back for 24 hours".into());
+    }
+    Ok(span.max(Duration::from_secs(1)))
+}
+
 /// Options of `rminer ctl`.
 #[derive(Debug, clap::Args)]
 pub struct CtlArgs {

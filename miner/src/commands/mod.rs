@@ -8,6 +8,7 @@ mod config;
 mod ctl;
 mod devices;
 mod doctor;
+mod explain;
 mod man;
 mod pool;
 mod remote;
@@ -40,6 +41,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Exit {
         Command::Bench(args) => bench::run(&args, context),
         Command::Devices => devices::run(context),
         Command::Status(args) => status::run(&args, context),
+        Command::Explain(args) => explain::run(&args, context),
         Command::Ctl(args) => ctl::run(&args, context),
         Command::Setup(args) => setup::run(&args, context),
         Command::Doctor(args) => doctor::run(&args, context),

@@ -9,6 +9,7 @@ mod recorder;
 pub(crate) mod samples;
 mod shares;
 mod statistics;
+pub mod trace;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -24,6 +25,8 @@ pub use statistics::{
     Effective, Expected, MAX_BEST, MAX_REJECT_TEXTS, MAX_WORDS, OTHER_WORDS, RejectText, ShareKey, Statistics,
 };
 
+use trace::Trace;
+
 /// All records of one miner.
 #[derive(Debug, Default)]
 pub struct Records {
@@ -32,6 +35,9 @@ pub struct Records {
     statistics: Mutex<Statistics>,
     shares: Mutex<shares::RecentShares>,
     history: Mutex<History>,
+    /// Why the history is not written, if it is not.
+    history_trouble: Mutex<Option<String>>,
+    trace: Mutex<Trace>,
 }
 
 impl Records {
@@ -63,6 +69,15 @@ impl Records {
     ) -> Vec<(f64, Option<f64>)> {
         let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         history.points(metric, device, from_s, to_s, step_s)
+    }
+
+    /// What explanations are made from, as of now.
+    pub fn trace(&self) -> Trace {
+        self.trace.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn change_trace(&self, change: impl FnOnce(&mut Trace)) {
+        change(&mut self.trace.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn change(&self, change: impl FnOnce(&mut Statistics)) {

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::Records;
 use super::causes::Causes;
 use super::history::{HistoryOptions, Keeper};
+use super::trace::{Clocks, Watch};
 use crate::clock::unix_seconds;
 use crate::engine::{Happening, Snapshot, State};
 use crate::ui::Screen;
@@ -26,6 +27,8 @@ pub struct Recorder {
     translate: Translate,
     state: State,
     keeper: Keeper,
+    clocks: Clocks,
+    watch: Watch,
 }
 
 impl Recorder {
@@ -36,16 +39,21 @@ impl Recorder {
 
     /// Writes to `records`.
     pub fn with_history(records: Arc<Records>, translate: Translate, options: HistoryOptions) -> Self {
+        let clocks = Clocks::default();
+        let watch = Watch::new(options.trace, clocks.now());
         let keeper = Keeper::start(Arc::clone(&records), options);
-        Self { records, causes: Causes::default(), translate, state: State::default(), keeper }
+        Self { records, causes: Causes::default(), translate, state: State::default(), keeper, clocks, watch }
     }
 
     fn count(&mut self, happening: &Happening) {
         let records = &self.records;
+        let now = self.clocks.now();
+        let mut stale_share = None;
         match happening {
             Happening::Share(settled, device) => {
                 let now_s = unix_seconds();
                 let stale = self.causes.settled(settled);
+                stale_share = stale;
                 let mut shares = records.shares.lock().unwrap_or_else(PoisonError::into_inner);
                 shares.add(now_s, settled, device, stale);
                 drop(shares);
@@ -59,6 +67,7 @@ impl Recorder {
                     let mut shares = records.shares.lock().unwrap_or_else(PoisonError::into_inner);
                     let explained = shares.explain(share, stale);
                     drop(shares);
+                    records.change_trace(|trace| Watch::explained(trace, now, stale));
                     if let Some((pool, device, before)) = explained {
                         records.change(|statistics| {
                             statistics.explained(pool, &device, before, stale.cause);
@@ -68,6 +77,15 @@ impl Recorder {
             }
             _ => {}
         }
+        let watch = &mut self.watch;
+        records.change_trace(|trace| watch.happening(trace, now, happening, stale_share));
+    }
+
+    fn trace(&mut self, snapshot: &Snapshot) {
+        let (records, watch, now) = (&self.records, &mut self.watch, self.clocks.now());
+        let statistics = records.statistics.lock().unwrap_or_else(PoisonError::into_inner);
+        let trouble = records.history_trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        records.change_trace(|trace| watch.second(trace, now, snapshot, &statistics, trouble.as_deref()));
     }
 }
 
@@ -90,6 +108,7 @@ impl Screen for Recorder {
         let now_s = unix_seconds();
         self.records.change(|statistics| statistics.second(now_s, snapshot));
         self.keeper.second(now_s, snapshot);
+        self.trace(snapshot);
         Ok(())
     }
 

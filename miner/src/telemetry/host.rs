@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use super::processes::Processes;
 use super::roots::{Found, Roots, entries, name_of, read, value};
 use super::{HostReadings, HugePagePool, Readings, Source};
 use crate::bench::{MemoryUse, parse_memory};
@@ -12,6 +13,7 @@ pub struct HostSource {
     roots: Roots,
     pools: Found<Vec<(u64, PathBuf)>>,
     before: Option<Ticks>,
+    processes: Processes,
 }
 
 /// Times of all processing units since the start of the machine, in the kernel's ticks.
@@ -29,7 +31,7 @@ struct Ticks {
 impl HostSource {
     /// Of this machine.
     pub fn new(roots: Roots) -> Self {
-        Self { roots, pools: Found::default(), before: None }
+        Self { roots, pools: Found::default(), before: None, processes: Processes::default() }
     }
 
     /// What the kernel says at this time.
@@ -42,6 +44,9 @@ impl HostSource {
         if ticks.is_none() || self.before.is_none() || cpu_others.is_some() {
             self.before = ticks;
         }
+        let busiest = ticks
+            .map(|ticks| self.processes.at(now, &self.roots, ticks.all, ticks.units))
+            .unwrap_or_default();
         let memory = of("meminfo").unwrap_or_default();
         let roots = &self.roots;
         let pools = self.pools.at(now, |pools| *pools = pool_folders(roots));
@@ -50,6 +55,7 @@ impl HostSource {
         let all_read = huge_pages.len() == pools.len();
         let host = HostReadings {
             cpu_others,
+            busiest,
             memory_available_bytes: kib_line(&memory, "MemAvailable:"),
             memory_total_bytes: kib_line(&memory, "MemTotal:"),
             load: of("loadavg").and_then(|text| load(&text)),

@@ -43,6 +43,9 @@ impl HostReadings {
         self.battery_ratio = self.battery_ratio.or(other.battery_ratio);
         self.battery_c = self.battery_c.or(other.battery_c);
         self.cpu_others = self.cpu_others.or(other.cpu_others);
+        if self.busiest.is_empty() {
+            self.busiest = other.busiest;
+        }
         self.memory_available_bytes = self.memory_available_bytes.or(other.memory_available_bytes);
         self.memory_total_bytes = self.memory_total_bytes.or(other.memory_total_bytes);
         self.load = self.load.or(other.load);

@@ -11,6 +11,7 @@ mod merge;
 mod nvml;
 mod pci;
 mod plausible;
+mod processes;
 mod rapl;
 pub(crate) mod roots;
 mod watch;
@@ -28,6 +29,7 @@ pub use glance::{Glance, glance};
 pub use host::HostSource;
 pub use hwmon::HwmonSource;
 pub use nvml::{ASK_AGAIN, NvmlSource};
+pub use processes::{MAX_BUSIEST, ProgramUse};
 pub use rapl::RaplSource;
 pub use roots::Roots;
 pub use watch::{PERIOD, STALE_AFTER, Telemetry};
@@ -111,6 +113,8 @@ pub struct HostReadings {
     pub battery_c: Option<f64>,
     /// Processing units' worth of time that other programs use.
     pub cpu_others: Option<f64>,
+    /// The programs that use most of that, [`MAX_BUSIEST`] at most; none where the system hides them.
+    pub busiest: Vec<ProgramUse>,
     /// Memory that a new program could have, in bytes.
     pub memory_available_bytes: Option<u64>,
     /// All memory, in bytes.

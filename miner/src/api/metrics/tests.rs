@@ -70,6 +70,7 @@ fn all() -> (About, Snapshot, Statistics) {
         on_battery: Some(true),
         battery_ratio: Some(0.5),
         battery_c: Some(31.0),
+        busiest: Vec::new(),
         cpu_others: Some(0.25),
         memory_available_bytes: Some(1 << 33),
         memory_total_bytes: Some(1 << 34),

@@ -2,6 +2,7 @@
 
 mod control;
 mod doctor;
+mod explain;
 mod health;
 mod history;
 mod lists;
@@ -14,6 +15,8 @@ use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Router};
 
 use super::ApiState;
+
+pub use explain::explain_json;
 
 /// Every route: the router is made from this list, and a test compares the document with it.
 fn list() -> Vec<(&'static str, MethodRouter<ApiState>)> {
@@ -28,6 +31,7 @@ fn list() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/api/v1/events", get(lists::events)),
         ("/api/v1/history", get(history::history)),
         ("/api/v1/doctor", get(doctor::doctor)),
+        ("/api/v1/explain", get(explain::explain)),
         ("/api/v1/config", get(lists::config)),
         ("/api/v1/constraints", get(lists::constraints)),
         ("/api/v1/stream", get(stream::stream)),

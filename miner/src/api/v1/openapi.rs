@@ -5,7 +5,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, Response, ResponseBuilder};
 use utoipa::{OpenApi, ToSchema as _};
 
-use super::{control, doctor, health, history, lists, stream};
+use super::{control, doctor, explain, health, history, lists, stream};
 use crate::api::error::ErrorBody;
 
 #[derive(OpenApi)]
@@ -27,6 +27,7 @@ use crate::api::error::ErrorBody;
         lists::events,
         history::history,
         doctor::doctor,
+        explain::explain,
         lists::config,
         lists::constraints,
         stream::stream,

@@ -12,6 +12,7 @@ use crate::devices::{Notice, NoticeSink};
 use crate::engine::Snapshot;
 use crate::problem::Problem;
 use crate::records::Records;
+use crate::records::trace::TraceOptions;
 
 /// Rows that may wait for the disk; more are in memory only.
 const MAX_UNWRITTEN: usize = 16;
@@ -29,11 +30,13 @@ pub struct HistoryOptions {
     pub coarse: Duration,
     /// Told once when the file cannot be had.
     pub sink: Option<NoticeSink>,
+    /// How the trace is made that is kept beside it.
+    pub trace: TraceOptions,
 }
 
 impl Default for HistoryOptions {
     fn default() -> Self {
-        Self { folder: None, fine: FINE, coarse: COARSE, sink: None }
+        Self { folder: None, fine: FINE, coarse: COARSE, sink: None, trace: TraceOptions::default() }
     }
 }
 
@@ -108,7 +111,11 @@ fn write(records: &Records, path: &Path, waiting: &Receiver<Row>, sink: Option<N
     let before = Ring::read(path, PLACES);
     records.history.lock().unwrap_or_else(PoisonError::into_inner).put_before(before);
     let mut sink = sink;
+    let stopped = |why: Option<String>| {
+        *records.history_trouble.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    };
     let mut tell = |error: RingError| {
+        stopped(Some(format!("{}: {error}", path.display())));
         if let Some(sink) = sink.take() {
             let summary = format!("the history {} is not written: {error}", path.display());
             let problem = Problem::warning("history-file", summary);
@@ -121,9 +128,13 @@ fn write(records: &Records, path: &Path, waiting: &Receiver<Row>, sink: Option<N
         if ring.is_none() {
             ring = Ring::open(path, PLACES).map_err(&mut tell).ok();
         }
-        if let Some(Err(error)) = ring.as_mut().map(|ring| ring.add(&row)) {
-            tell(error.into());
-            ring = None;
+        match ring.as_mut().map(|ring| ring.add(&row)) {
+            Some(Err(error)) => {
+                tell(error.into());
+                ring = None;
+            }
+            Some(Ok(())) => stopped(None),
+            None => {}
         }
     }
 }
