@@ -1,7 +1,7 @@
 # `make run` mines in a pool of its own on this machine; `make test` checks everything.
 # Both install the system packages that are missing.
 
-.PHONY: run build test e2e-sv1 e2e-kaspa oracle-kaspa lint bench bench-gpu fuzz api-fuzz setup setup-test clean
+.PHONY: run build test page-check e2e-sv1 e2e-kaspa oracle-kaspa lint bench bench-gpu fuzz api-fuzz setup setup-test clean
 
 # Start the demo; pass arguments with ARGS, such as `make run ARGS="--threads 2"`.
 run: build
@@ -50,6 +50,12 @@ api-fuzz: setup
 	cargo build --package rminer --locked
 	fixtures/schemathesis.sh install
 	fixtures/schemathesis.sh run $${CARGO_TARGET_DIR:-target}/debug/rminer
+
+# The page in a headless browser, at three sizes, light and dark; needs Chromium and Node.js. SHOTS=folder keeps the pictures.
+page-check: setup
+	cargo build --package rminer --locked
+	fixtures/page.sh install
+	fixtures/page.sh run $${CARGO_TARGET_DIR:-target}/debug/rminer
 
 setup:
 	@scripts/setup.sh build

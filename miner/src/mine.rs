@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::api::{self, About, Access, ApiState, Server};
+use crate::api::{self, About, Access, ApiState, Pairing, Server};
 use crate::bench;
 use crate::clock::unix_seconds;
 use crate::config::{LogFormat, Settings, UiKind};
@@ -108,7 +108,9 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
         .map_err(failed)?
     };
     let hangup = orders.clone();
+    let pairing = interface.as_ref().map(|(_, access)| Arc::clone(&access.pairing)).unwrap_or_default();
     let state = ApiState {
+        pairing,
         about: Arc::new(about(settings, &setup, &client, interface.as_ref().map(|(_, access)| access))),
         board: Arc::clone(&board),
         records,
@@ -182,6 +184,7 @@ fn open_interface(
     let mut access = Access {
         bind,
         token: None,
+        pairing: Arc::new(Pairing::open(settings.state_folder.as_deref())),
         origins: settings.api.allow_origin.clone(),
         hosts: settings.api.allow_host.clone(),
     };
@@ -215,6 +218,7 @@ fn about(settings: &Settings, setup: &Setup, client: &Client, access: Option<&Ac
         started_s: unix_seconds(),
         users: settings.pools.iter().map(|pool| shown_user(&pool.credentials.user)).collect(),
         config: settings.effective.clone(),
+        bind: access.map(|access| access.bind),
         takes_orders: access.is_some_and(|access| access.token.is_some()),
         examined: doctor::Inputs::of(settings, &setup.chosen, &setup.left_out),
         buses: setup

@@ -2,11 +2,12 @@
 //! verdict goes out.
 //!
 //! A request passes when its `Host` is a name of this machine (a page that makes its own name point here does not
-//! know any), its `Origin` is listed or missing (pages of other sites always have one), and it has the token if it
-//! needs one. Whatever is not a `GET` or a `HEAD` needs one.
+//! know any), its `Origin` is listed, our own or missing (pages of other sites always have one), and it has a token if
+//! it needs one. Whatever is not a `GET` or a `HEAD` needs one, but for what pairs a device: that needs a code.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::header::{
@@ -16,6 +17,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, Version};
 
 use super::error::ApiError;
+use super::pairing::{Pairing, Scope};
 use super::token::Token;
 
 /// Longest body of a request, in bytes.
@@ -26,6 +28,8 @@ pub(super) const MAX_FAILURES: usize = 5;
 pub(super) const MAX_STRANGERS: usize = 256;
 /// Orders in [`MEMORY`], from everybody together.
 pub(super) const MAX_WRITES: usize = 30;
+/// Codes in [`MEMORY`] that devices may try, from everybody together.
+pub(super) const MAX_CODES: usize = 10;
 /// How long wrong tokens and orders count.
 pub(super) const MEMORY: Duration = Duration::from_secs(60);
 
@@ -34,8 +38,10 @@ pub(super) const MEMORY: Duration = Duration::from_secs(60);
 pub struct Access {
     /// Where the interface listens.
     pub bind: SocketAddr,
-    /// The token; without one, nothing that needs it is done.
+    /// The owner's token; without one, nothing that needs a token is done.
     pub token: Option<Token>,
+    /// Tokens of other devices.
+    pub pairing: Arc<Pairing>,
     /// Origins whose pages may ask.
     pub origins: Vec<String>,
     /// Names that this machine may be asked by, beside those of loopback.
@@ -63,6 +69,8 @@ pub struct Peer {
 pub(super) struct Verdict {
     /// The origin whose page may read the answer.
     pub(super) origin: Option<HeaderValue>,
+    /// What whoever asks may do; `None` for a stranger.
+    pub(super) scope: Option<Scope>,
     /// The decision itself.
     pub(super) outcome: Outcome,
 }
@@ -84,6 +92,7 @@ pub(super) struct Guard {
     access: Access,
     strangers: VecDeque<Stranger>,
     writes: VecDeque<Instant>,
+    codes: VecDeque<Instant>,
 }
 
 /// An address that sent wrong tokens, and when: at most [`MAX_FAILURES`] times.
@@ -96,15 +105,19 @@ struct Stranger {
 impl Guard {
     /// One that has seen nothing yet.
     pub(super) fn new(access: Access) -> Self {
-        Self { access, strangers: VecDeque::new(), writes: VecDeque::new() }
+        Self { access, strangers: VecDeque::new(), writes: VecDeque::new(), codes: VecDeque::new() }
     }
 
     /// Decides on a request.
     pub(super) fn judge(&mut self, request: &Parts, peer: Peer, now: Instant) -> Verdict {
-        let mut verdict = Verdict { origin: None, outcome: Outcome::Pass };
+        let mut verdict = Verdict { origin: None, scope: None, outcome: Outcome::Pass };
         let outcome = self.check_host(request, peer).and_then(|()| {
             verdict.origin = self.check_origin(request)?;
-            self.check_rest(request, verdict.origin.is_some(), peer, now)
+            if is_preflight(request) && verdict.origin.is_some() {
+                return Ok(Outcome::Preflight);
+            }
+            verdict.scope = self.check_rest(request, peer, now)?;
+            Ok(Outcome::Pass)
         });
         verdict.outcome = outcome.unwrap_or_else(Outcome::Refuse);
         verdict
@@ -155,8 +168,14 @@ impl Guard {
         let mut origins = request.headers.get_all(ORIGIN).iter();
         let Some(origin) = origins.next() else { return Ok(None) };
         let listed = self.access.origins.iter().any(|listed| listed.as_bytes() == origin.as_bytes());
-        if listed && origins.next().is_none() {
-            return Ok(Some(origin.clone()));
+        if origins.next().is_none() {
+            if listed {
+                return Ok(Some(origin.clone()));
+            }
+            // Our own page: a browser names it with its orders. The name has been checked by now.
+            if is_own(origin, request.headers.get(HOST)) {
+                return Ok(None);
+            }
         }
         Err(ApiError::new(
             StatusCode::FORBIDDEN,
@@ -166,46 +185,53 @@ impl Guard {
         ))
     }
 
-    fn check_rest(
-        &mut self,
-        request: &Parts,
-        from_page: bool,
-        peer: Peer,
-        now: Instant,
-    ) -> Result<Outcome, ApiError> {
+    /// What whoever asks may do, where that is enough for what is asked.
+    fn check_rest(&mut self, request: &Parts, peer: Peer, now: Instant) -> Result<Option<Scope>, ApiError> {
         let path = request.uri.path();
         match request.method {
-            Method::OPTIONS if from_page && request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) => {
-                return Ok(Outcome::Preflight);
-            }
             Method::GET | Method::HEAD => {}
-            Method::POST if takes_orders(path) => {}
+            Method::POST if takes_orders(path) || path == PAIR_PATH => {}
             _ => return Err(ApiError::method(methods_of(path))),
         }
-        let is_write = request.method == Method::POST;
         let length =
             request.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
             return Err(too_long());
         }
-        if is_write || (self.access.is_closed() && path != ALWAYS_OPEN) {
-            self.check_token(request, peer.remote.ip(), now)?;
-        }
-        if is_write {
-            if !is_json(request.headers.get(CONTENT_TYPE)) {
-                return Err(ApiError::new(
-                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                    "not-json",
-                    "the body must be JSON",
-                    "send the header Content-Type: application/json",
-                ));
+        let open = (!self.access.is_closed()).then_some(Scope::Read);
+        if request.method != Method::POST {
+            // The page is for strangers too: they see how to become none.
+            let shows_token = path == PAGE_PATH && request.headers.contains_key(AUTHORIZATION);
+            if shows_token || (open.is_none() && !is_always_open(path)) {
+                return self.check_token(request, peer.remote.ip(), now).map(Some);
             }
-            self.count_write(now)?;
+            return Ok(open);
         }
-        Ok(Outcome::Pass)
+        let scope = if path == PAIR_PATH {
+            open
+        } else {
+            let scope = self.check_token(request, peer.remote.ip(), now)?;
+            suffices(scope, scope_for(path))?;
+            Some(scope)
+        };
+        if !is_json(request.headers.get(CONTENT_TYPE)) {
+            return Err(ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not-json",
+                "the body must be JSON",
+                "send the header Content-Type: application/json",
+            ));
+        }
+        // Strangers that try codes take no orders away from those who may give some.
+        if path == PAIR_PATH {
+            count(&mut self.codes, MAX_CODES, now).map_err(too_many_codes)?;
+        } else {
+            count(&mut self.writes, MAX_WRITES, now).map_err(too_many_orders)?;
+        }
+        Ok(scope)
     }
 
-    fn check_token(&mut self, request: &Parts, address: IpAddr, now: Instant) -> Result<(), ApiError> {
+    fn check_token(&mut self, request: &Parts, address: IpAddr, now: Instant) -> Result<Scope, ApiError> {
         let Some(token) = &self.access.token else {
             return Err(ApiError::new(
                 StatusCode::FORBIDDEN,
@@ -237,8 +263,12 @@ impl Guard {
         let Some(given) = request.headers.get(AUTHORIZATION) else {
             return Err(unauthorized("the token is missing"));
         };
-        if bearer(given).is_some_and(|given| token.matches(given)) {
-            return Ok(());
+        let given = bearer(given).unwrap_or_default();
+        if token.matches(given) {
+            return Ok(Scope::Owner);
+        }
+        if let Some(scope) = self.access.pairing.scope_of(given) {
+            return Ok(scope);
         }
         match known {
             Some(index) => self.strangers[index].failures.push_back(now),
@@ -251,27 +281,84 @@ impl Guard {
         }
         Err(unauthorized("the token is wrong"))
     }
+}
 
-    fn count_write(&mut self, now: Instant) -> Result<(), ApiError> {
-        self.writes.retain(|at| now.saturating_duration_since(*at) < MEMORY);
-        if self.writes.len() < MAX_WRITES {
-            self.writes.push_back(now);
-            return Ok(());
-        }
-        let wait =
-            self.writes.front().map_or(MEMORY, |oldest| MEMORY - now.saturating_duration_since(*oldest));
-        Err(ApiError::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too-many-orders",
-            format!("more than {MAX_WRITES} orders came within a minute"),
-            "wait a little",
-        )
-        .retry_after(wait.as_secs() + 1))
+/// Counts what may come only so often; the seconds to wait when there is too much of it.
+fn count(times: &mut VecDeque<Instant>, most: usize, now: Instant) -> Result<(), u64> {
+    times.retain(|at| now.saturating_duration_since(*at) < MEMORY);
+    if times.len() < most {
+        times.push_back(now);
+        return Ok(());
     }
+    let wait = times.front().map_or(MEMORY, |oldest| MEMORY - now.saturating_duration_since(*oldest));
+    Err(wait.as_secs() + 1)
+}
+
+fn too_many_orders(wait_s: u64) -> ApiError {
+    let message = format!("more than {MAX_WRITES} orders came within a minute");
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too-many-orders", message, "wait a little")
+        .retry_after(wait_s)
+}
+
+fn too_many_codes(wait_s: u64) -> ApiError {
+    let message = format!("more than {MAX_CODES} codes came within a minute");
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too-many-codes", message, "wait a little")
+        .retry_after(wait_s)
 }
 
 /// Says nothing but that the process is there, and that an open port says as well.
 const ALWAYS_OPEN: &str = "/healthz";
+/// The page. To a stranger it says how to pair, and nothing else.
+pub(super) const PAGE_PATH: &str = "/";
+/// Where the page's style and script are; they are in the public source.
+pub(super) const ASSETS_PATH: &str = "/assets/";
+/// Where a device shows its code.
+pub(super) const PAIR_PATH: &str = "/api/v1/pair";
+/// Orders that let others in and out.
+const OWNERS_PATHS: [&str; 2] = ["/api/v1/control/pair", "/api/v1/control/unpair"];
+
+fn is_always_open(path: &str) -> bool {
+    path == ALWAYS_OPEN || path == PAGE_PATH || path.starts_with(ASSETS_PATH)
+}
+
+/// What an order takes.
+fn scope_for(path: &str) -> Scope {
+    if OWNERS_PATHS.contains(&path) { Scope::Owner } else { Scope::Control }
+}
+
+fn suffices(scope: Scope, needed: Scope) -> Result<(), ApiError> {
+    if scope >= needed {
+        return Ok(());
+    }
+    Err(match needed {
+        Scope::Owner => ApiError::new(
+            StatusCode::FORBIDDEN,
+            "owner-only",
+            "a paired device cannot pair others",
+            "type on the rig: rminer ctl pair",
+        ),
+        _ => ApiError::new(
+            StatusCode::FORBIDDEN,
+            "read-only",
+            "this device was paired to look, not to give orders",
+            "pair it anew; type on the rig: rminer ctl pair",
+        ),
+    })
+}
+
+fn is_preflight(request: &Parts) -> bool {
+    request.method == Method::OPTIONS && request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Whether an origin is this interface itself, as it was asked.
+fn is_own(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+    let host = host.map(HeaderValue::as_bytes).filter(|host| !host.is_empty());
+    origin
+        .as_bytes()
+        .strip_prefix(b"http://")
+        .zip(host)
+        .is_some_and(|(own, host)| own.eq_ignore_ascii_case(host))
+}
 
 /// Headers that pages may send.
 pub(super) const ALLOWED_HEADERS: &str = "authorization, content-type, last-event-id";
@@ -288,7 +375,7 @@ fn takes_orders(path: &str) -> bool {
 
 /// Methods of a path, as `Allow` names them.
 fn methods_of(path: &str) -> &'static str {
-    if takes_orders(path) { "POST" } else { "GET, HEAD" }
+    if takes_orders(path) || path == PAIR_PATH { "POST" } else { "GET, HEAD" }
 }
 
 /// The body has more than [`MAX_BODY_BYTES`].

@@ -6,6 +6,8 @@ mod compat;
 mod error;
 mod guard;
 mod metrics;
+mod page;
+mod pairing;
 mod patient;
 mod server;
 mod time;
@@ -27,6 +29,7 @@ use crate::records::Records;
 
 pub use error::ApiError;
 pub use guard::{Access, Peer};
+pub use pairing::{MAX_PAIRED, Pairing, Scope};
 pub(crate) use time::rfc3339;
 pub use v1::explain_json;
 /// Where the interface listens when nobody says otherwise.
@@ -83,6 +86,8 @@ pub struct About {
     pub takes_orders: bool,
     /// What a look at the machine needs to know of this run.
     pub examined: crate::doctor::Inputs,
+    /// Where the interface listens.
+    pub bind: Option<SocketAddr>,
     /// PCI addresses of graphics cards, by device.
     pub buses: BTreeMap<String, String>,
 }
@@ -98,9 +103,16 @@ pub struct ApiState {
     pub records: Arc<Records>,
     /// Where orders go.
     pub orders: mpsc::Sender<Order>,
+    /// Tokens of other devices.
+    pub pairing: Arc<Pairing>,
 }
 
 /// All routes.
 pub fn router(state: ApiState) -> Router {
-    Router::new().merge(v1::routes()).merge(metrics::routes()).merge(compat::routes()).with_state(state)
+    Router::new()
+        .merge(page::routes())
+        .merge(v1::routes())
+        .merge(metrics::routes())
+        .merge(compat::routes())
+        .with_state(state)
 }

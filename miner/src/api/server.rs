@@ -202,6 +202,9 @@ impl Shared {
                 Ok(body) => {
                     let mut request = Request::from_parts(parts, body);
                     request.extensions_mut().insert(peer);
+                    if let Some(scope) = verdict.scope {
+                        request.extensions_mut().insert(scope);
+                    }
                     match self.router.call(request).await {
                         Ok(response) => answer::with_error_body(response),
                         Err(never) => match never {},

@@ -139,7 +139,7 @@ fn make(path: &Path) -> io::Result<()> {
     placed
 }
 
-fn write_alone(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_alone(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // From a process of this number that was killed at this very place.
     let _stale = fs::remove_file(path);
     let mut options = OpenOptions::new();

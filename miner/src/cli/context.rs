@@ -193,6 +193,15 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Whether what goes to standard output may have colours, when that is a terminal.
+    pub fn colors_output(&self) -> bool {
+        match self.globals.color {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => (self.env)("NO_COLOR").is_none(),
+        }
+    }
+
     /// The matches of the command itself, however deep it is nested.
     fn innermost(&self) -> &'a ArgMatches {
         let mut matches = self.root;

@@ -107,6 +107,42 @@ pub enum OrderArgs {
         #[arg(long, value_name = "ID")]
         device: Option<String>,
     },
+    /// Let a phone or a browser in: shows a code that is good once, for five minutes
+    Pair {
+        /// It may look, and give no orders
+        #[arg(long)]
+        read: bool,
+        /// Draw with letters only
+        #[arg(long)]
+        ascii: bool,
+    },
+    /// List the devices that were let in
+    Paired,
+    /// Let a device in no longer
+    Unpair {
+        /// Its number, as `rminer ctl paired` shows it, or `all`
+        #[arg(value_name = "N|all", value_parser = parse_which)]
+        which: Which,
+    },
+}
+
+/// Of the paired devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// All of them.
+    All,
+    /// This one.
+    Number(u32),
+}
+
+fn parse_which(text: &str) -> Result<Which, String> {
+    match text.trim() {
+        "all" => Ok(Which::All),
+        number => match number.parse() {
+            Ok(number) if number > 0 => Ok(Which::Number(number)),
+            _ => Err("write the number of a device, or all; `rminer ctl paired` lists them".into()),
+        },
+    }
 }
 
 /// A share of the time in percent.
@@ -120,6 +156,14 @@ fn parse_percent(text: &str) -> Result<u8, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn devices_have_numbers() {
+        assert_eq!((parse_which("all"), parse_which(" 7 ")), (Ok(Which::All), Ok(Which::Number(7))));
+        for text in ["", "0", "-1", "ALL of them", "1.5"] {
+            assert!(parse_which(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn percent_have_a_range() {

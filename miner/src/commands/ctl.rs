@@ -1,11 +1,14 @@
 //! `rminer ctl`
 
+mod pair;
+mod qr;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::remote::{Interface, runtime};
-use crate::cli::{Context, CtlArgs, OrderArgs};
+use crate::cli::{Context, CtlArgs, OrderArgs, Which};
 use crate::exit::Exit;
 use crate::problem::{Problem, printable};
 
@@ -27,6 +30,11 @@ pub(super) fn run(args: &CtlArgs, context: &Context<'_>) -> Exit {
 
 fn give(args: &CtlArgs, context: &Context<'_>) -> Result<(String, String), Problem> {
     let interface = Interface::new(&args.remote, context)?;
+    match args.order {
+        OrderArgs::Pair { read, ascii } => return pair::offer(&interface, context, read, ascii),
+        OrderArgs::Paired => return pair::list(&interface),
+        _ => {}
+    }
     let (name, body) = request(&args.order);
     let path = format!("/api/v1/control/{name}");
     let answer = runtime()?.block_on(interface.post(&path, &body))?;
@@ -48,6 +56,10 @@ fn request(order: &OrderArgs) -> (&'static str, Value) {
         OrderArgs::Limit { percent, device } => {
             ("limit", json!({ "duty_percent": percent, "device": device }))
         }
+        OrderArgs::Unpair { which: Which::All } => ("unpair", json!({})),
+        OrderArgs::Unpair { which: Which::Number(number) } => ("unpair", json!({ "number": number })),
+        // Asked for above; as an order it would be the same.
+        OrderArgs::Pair { .. } | OrderArgs::Paired => ("pair", json!({})),
     }
 }
 

@@ -52,6 +52,7 @@ pub enum Setting {
     PowerCap,
     PauseOn,
     Schedule,
+    Quiet,
     DryRun,
     WatchdogTest,
     TimeLimit,
@@ -587,6 +588,11 @@ pub const KEYS: &[Key] = &[
         .file("safety.schedule", Form::Text)
         .default("always")
         .more("In local time. Hours that end before they begin go on into the next day."),
+    Key::new(Setting::Quiet, Group::Safety, "quiet-percent", "How much of the time devices hash in the quiet profile, in percent")
+        .value("PERCENT")
+        .file("safety.quiet", Form::Number)
+        .default("40")
+        .more("It holds when someone asks for it, on the page or with a key of the screen."),
     Key::new(
         Setting::DryRun,
         Group::Running,

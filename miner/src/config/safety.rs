@@ -37,6 +37,7 @@ pub(super) fn resolve(resolver: &mut Resolver<'_>) -> SafetySettings {
         power_cap_w: resolver.take(Setting::PowerCap, power_cap).flatten(),
         pause_on_battery: resolver.take(Setting::PauseOn, pause_on).unwrap_or(defaults.pause_on_battery),
         schedule: resolver.take(Setting::Schedule, schedule).flatten(),
+        quiet_percent: resolver.take(Setting::Quiet, quiet).unwrap_or(defaults.quiet_percent),
     }
 }
 
@@ -168,6 +169,14 @@ fn pause_on(text: &str) -> Result<bool, Fault> {
     }
 }
 
+/// A share of the time in percent.
+fn quiet(text: &str) -> Result<u8, Fault> {
+    match text.trim().trim_end_matches('%').trim_end().parse::<u8>() {
+        Ok(percent @ 1..=100) => Ok(percent),
+        _ => fault("is not a number of percent from 1 to 100", "40 hashes four tenths of the time"),
+    }
+}
+
 fn schedule(text: &str) -> Result<Option<Schedule>, Fault> {
     if ["off", "always"].contains(&text.trim().to_ascii_lowercase().as_str()) {
         return Ok(None);
@@ -239,6 +248,10 @@ mod tests {
         assert!(pause_on("batery").unwrap_err().help.contains("`battery`"));
         assert!(pause_on("battery,never").is_err() && pause_on("").is_err());
         assert_eq!(schedule("always"), Ok(None));
+        assert_eq!((quiet("40"), quiet(" 1 % "), quiet("100")), (Ok(40), Ok(1), Ok(100)));
+        for wrong in ["", "0", "101", "-4", "4.5", "quiet"] {
+            assert!(quiet(wrong).is_err(), "{wrong}");
+        }
         assert!(schedule("someday").unwrap_err().why.contains("someday"));
     }
 

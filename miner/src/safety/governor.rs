@@ -137,6 +137,7 @@ impl Governor {
             power_cap_w: self.settings.power_cap_w,
             schedule: self.settings.schedule.as_ref().map(|schedule| schedule.text().to_owned()),
             pause_on_battery: self.settings.pause_on_battery,
+            quiet_percent: Some(self.settings.quiet_percent),
             next_pause_s: self.schedule_change(clock, true),
             next_change_s: self.next_change(now, clock).map(|wait| wait.as_secs()),
         }

@@ -31,6 +31,8 @@ pub struct SafetySettings {
     pub pause_on_battery: bool,
     /// Hours in which may be hashed.
     pub schedule: Option<Schedule>,
+    /// Share of the time that devices hash in the quiet profile, which is an order, in percent.
+    pub quiet_percent: u8,
 }
 
 impl Default for SafetySettings {
@@ -40,6 +42,7 @@ impl Default for SafetySettings {
             power_cap_w: None,
             pause_on_battery: true,
             schedule: None,
+            quiet_percent: 40,
         }
     }
 }
@@ -154,6 +157,8 @@ pub struct SafetySnapshot {
     pub schedule: Option<String>,
     /// Whether nothing is hashed on the battery.
     pub pause_on_battery: bool,
+    /// Percent of the quiet profile; `None` before the first second.
+    pub quiet_percent: Option<u8>,
     /// Seconds until a pause begins or ends that is known beforehand.
     pub next_change_s: Option<u64>,
     /// Seconds until the hours end, when they have begun.

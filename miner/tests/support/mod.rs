@@ -37,6 +37,13 @@ impl Miner {
         Self::start_at("sha256d", &["--devices", "cpu", "--threads", "1"], arguments)
     }
 
+    /// The same with a state folder of its own.
+    pub fn start_sha256d_in(state: &std::path::Path, arguments: &[&str]) -> Self {
+        let base = ["--devices", "cpu", "--threads", "1"];
+        let state = state.to_str().expect("a folder of a test has a plain name");
+        Self::start_in(&[("XDG_STATE_HOME", state)], "sha256d", &base, arguments)
+    }
+
     /// Starts the binary with these arguments, RandomX and `--ui json`.
     pub fn start_with(base: &[&str], arguments: &[&str]) -> Self {
         Self::start_at("randomx", base, arguments)

@@ -327,7 +327,13 @@ fn ask(
 ) -> (StatusCode, Value) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let (orders, mut waiting) = mpsc::channel::<Order>(1);
-    let state = ApiState { about: Arc::new(about()), board: Arc::default(), records: Arc::default(), orders };
+    let state = ApiState {
+        about: Arc::new(about()),
+        board: Arc::default(),
+        records: Arc::default(),
+        orders,
+        pairing: Arc::default(),
+    };
     let body = Bytes::from(body.to_owned());
     runtime.block_on(async {
         let engine = async {

@@ -11,6 +11,7 @@ fn access(bind: &str) -> Access {
     Access {
         bind: bind.parse().unwrap(),
         token: Some(Token::new(SecretString::from(TOKEN))),
+        pairing: Arc::default(),
         origins: vec!["https://rigs.example".into()],
         hosts: vec!["rig01.lan".into()],
     }
@@ -103,14 +104,23 @@ fn the_address_that_was_asked_is_a_name_too() {
 #[test]
 fn pages_need_an_origin_that_is_listed() {
     let mut guard = guard();
-    for origin in ["https://evil.example", "null", "http://127.0.0.1:4077", "http://rigs.example", ""] {
+    for origin in [
+        "https://evil.example",
+        "null",
+        "http://127.0.0.1:4078",
+        "https://127.0.0.1:4077",
+        "http://localhost:4077",
+        "http://rigs.example",
+        "",
+    ] {
         assert_eq!(status(&mut guard, get("/").header("origin", origin)), 403, "{origin}");
         let asked = Request::options("/").header("host", "localhost").header("origin", origin);
         assert_eq!(status(&mut guard, asked.header("access-control-request-method", "GET")), 403, "{origin}");
     }
     let listed = "https://rigs.example";
     let verdict = guard.judge(&parts(get("/").header("origin", listed)), peer(), Instant::now());
-    assert_eq!(verdict, Verdict { origin: Some(HeaderValue::from_static(listed)), outcome: Outcome::Pass });
+    let origin = Some(HeaderValue::from_static(listed));
+    assert_eq!(verdict, Verdict { origin, scope: Some(Scope::Read), outcome: Outcome::Pass });
     let preflight =
         Request::options("/api/v1/control/pause").header("host", "localhost").header("origin", listed);
     assert_eq!(status(&mut guard, preflight.header("access-control-request-method", "POST")), 204);
@@ -152,11 +162,18 @@ fn reading_needs_the_token_where_others_can_reach_it() {
     let now = Instant::now();
     for bind in ["0.0.0.0:4077", "[::]:4077", "192.0.2.1:4077"] {
         let mut guard = Guard::new(access(bind));
-        for path in ["/api/v1/status", "/metrics", "/readyz", "/1/summary", "/"] {
+        for path in ["/api/v1/status", "/metrics", "/readyz", "/1/summary", "/api/v1/paired", "/assets", "//"]
+        {
             assert_eq!(status_at(&mut guard, get(path), peer(), now), 401, "{bind} {path}");
             assert_eq!(status_at(&mut guard, with_token(get(path), TOKEN), peer(), now), 200);
         }
-        assert_eq!(status_at(&mut guard, get("/healthz"), peer(), now), 200);
+        for path in ["/healthz", "/", "/assets/page.js"] {
+            let verdict = guard.judge(&parts(get(path)), peer(), now);
+            assert_eq!((verdict.outcome, verdict.scope), (Outcome::Pass, None), "{path}");
+        }
+        let verdict = guard.judge(&parts(with_token(get("/"), TOKEN)), peer(), now);
+        assert_eq!((verdict.outcome, verdict.scope), (Outcome::Pass, Some(Scope::Owner)));
+        assert_eq!(status_at(&mut guard, with_token(get("/"), "wrong"), peer(), now), 401);
     }
     let mut guard = Guard::new(access("[::1]:4077"));
     assert_eq!(status_at(&mut guard, get("/api/v1/status"), peer(), now), 200);
@@ -247,6 +264,75 @@ fn orders_are_json_short_and_not_too_many() {
     }
 }
 
+#[test]
+fn the_own_page_may_ask_whatever_its_name() {
+    let mut guard = Guard::new(access("0.0.0.0:4077"));
+    let peer = Peer { remote: "192.0.2.7:999".parse().unwrap(), local: "192.0.2.1:4077".parse().unwrap() };
+    let mut order = |host: &str, origin: &str| {
+        let request = Request::post("/api/v1/control/pause").header("content-type", "application/json");
+        let request = with_token(request.header("host", host).header("origin", origin), TOKEN);
+        status_at(&mut guard, request, peer, Instant::now())
+    };
+    for host in ["192.0.2.1:4077", "rig01.lan", "Rig01.lan:80", "[::1]:4077", "localhost"] {
+        assert_eq!(order(host, &format!("http://{}", host.to_lowercase())), 200, "{host}");
+        assert_eq!(order(host, &format!("https://{host}")), 403, "{host}");
+        assert_eq!(order(host, &format!("http://{host}1")), 403, "{host}");
+    }
+    // A page that made its own name point here is its own origin, and still unknown.
+    assert_eq!(order("evil.example:4077", "http://evil.example:4077"), 421);
+    assert_eq!(order("192.0.2.1:4077", "http://"), 403);
+    let without_host = Request::post("/json_rpc").version(Version::HTTP_10).header("origin", "http://");
+    assert_eq!(status(&mut guard, without_host), 403);
+}
+
+#[test]
+fn tokens_of_paired_devices_do_what_they_are_for() {
+    let pairing: Arc<Pairing> = Arc::default();
+    let now = Instant::now();
+    let pair = |scope| {
+        let code = pairing.offer(scope, now).unwrap();
+        pairing.pair(&code, "a phone", now, 0.0).unwrap().0
+    };
+    let (reads, controls) = (pair(Scope::Read), pair(Scope::Control));
+    let mut guard = Guard::new(Access { pairing: Arc::clone(&pairing), ..access("0.0.0.0:4077") });
+    let order = |path: &str| {
+        Request::post(path).header("host", "localhost").header("content-type", "application/json")
+    };
+    for (token, pause, pairs) in [(reads.as_str(), 403, 403), (&controls, 200, 403), (TOKEN, 200, 200)] {
+        assert_eq!(status(&mut guard, with_token(get("/api/v1/status"), token)), 200);
+        for path in ["/api/v1/control/pause", "/json_rpc"] {
+            assert_eq!(status(&mut guard, with_token(order(path), token)), pause, "{path}");
+        }
+        for path in OWNERS_PATHS {
+            assert_eq!(status(&mut guard, with_token(order(path), token)), pairs, "{path}");
+        }
+    }
+    assert!(guard.strangers.is_empty(), "none of these is a guess");
+    pairing.forget(None).unwrap();
+    assert_eq!(status(&mut guard, with_token(get("/api/v1/status"), &reads)), 401);
+    // Without the owner's token nobody could let devices in or out.
+    let mut guard = Guard::new(Access { token: None, pairing, ..access("127.0.0.1:4077") });
+    assert_eq!(status(&mut guard, with_token(order("/api/v1/control/pair"), TOKEN)), 403);
+}
+
+#[test]
+fn codes_can_be_tried_by_strangers_now_and_then() {
+    let now = Instant::now();
+    for bind in ["127.0.0.1:4077", "0.0.0.0:4077"] {
+        let mut guard = Guard::new(access(bind));
+        let pair = || Request::post(PAIR_PATH).header("host", "localhost");
+        assert_eq!(status_at(&mut guard, pair(), peer(), now), 415);
+        let pair = || pair().header("content-type", "application/json");
+        assert_eq!(status_at(&mut guard, pair().header("origin", "https://evil.example"), peer(), now), 403);
+        for _ in 0..MAX_CODES {
+            assert_eq!(status_at(&mut guard, pair(), peer(), now), 200);
+        }
+        assert_eq!(status_at(&mut guard, pair(), peer(), now), 429);
+        assert_eq!(status_at(&mut guard, with_token(pause(), TOKEN), peer(), now), 200, "orders go on");
+        assert_eq!(status_at(&mut guard, pair(), peer(), now + MEMORY), 200);
+    }
+}
+
 fn any_method() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("POST".to_owned()),
@@ -268,7 +354,7 @@ proptest! {
         kind in proptest::option::of("(application/json|text/plain)"),
         bind in "(127\\.0\\.0\\.1|0\\.0\\.0\\.0):4077",
     ) {
-        prop_assume!(!["GET", "HEAD"].contains(&method.as_str()));
+        prop_assume!(!["GET", "HEAD"].contains(&method.as_str()) && path != PAIR_PATH);
         prop_assume!(authorization.as_ref().is_none_or(|given| !given.ends_with(TOKEN)));
         let mut request = Request::builder().method(method.as_str()).uri(&path).header("host", host);
         for (name, value) in [("origin", origin), ("authorization", authorization), ("content-type", kind)] {
@@ -287,7 +373,7 @@ proptest! {
         path in "/[a-z0-9/._%-]{0,40}",
         authorization in proptest::option::of("(Bearer )?[0-9a-f]{0,20}"),
     ) {
-        prop_assume!(path != ALWAYS_OPEN);
+        prop_assume!(!is_always_open(&path));
         prop_assume!(authorization.as_ref().is_none_or(|given| !given.ends_with(TOKEN)));
         let mut request = get(&path);
         if let Some(value) = authorization {

@@ -17,6 +17,7 @@ fn server(patience: Patience) -> Server {
     let access = Access {
         bind: listener.local_addr().unwrap(),
         token: Some(Token::new(SecretString::from(TOKEN))),
+        pairing: Arc::default(),
         origins: Vec::new(),
         hosts: Vec::new(),
     };

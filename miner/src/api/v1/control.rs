@@ -149,7 +149,7 @@ pub(super) async fn limit(
     order(&state, peer, Command::Limit { device, duty }, fields).await
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     // By way of an object: a list would be taken for the fields in order.
     let fields = serde_json::from_slice::<Map<String, Value>>(body);
     let order = fields.and_then(|mut fields| {

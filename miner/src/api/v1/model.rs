@@ -23,6 +23,8 @@ pub(in crate::api) struct Status {
     /// Why it is paused: `user`, `heat`, `battery`, ...
     #[schema(value_type = Vec<String>)]
     pub paused_by: Vec<&'static str>,
+    /// The same in words.
+    pub headline: Headline,
     /// Seconds since the start.
     pub uptime_s: u64,
     /// All devices together.
@@ -37,6 +39,36 @@ pub(in crate::api) struct Status {
     pub safety: Safety,
     /// What it costs and earns.
     pub money: Money,
+}
+
+/// How it stands, in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(in crate::api) struct Headline {
+    /// `well`, `off` (on purpose), `care` or `bad`.
+    #[schema(value_type = String, example = "well")]
+    pub level: &'static str,
+    /// In one line.
+    pub text: String,
+    /// The facts.
+    pub detail: String,
+    /// The order that suits it best: `pause`, `resume` or `full-speed`.
+    #[schema(value_type = Option<String>)]
+    pub order: Option<&'static str>,
+}
+
+/// The sensor that is nearest to its limit.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(in crate::api) struct Hottest {
+    /// Which device.
+    pub device: String,
+    /// Where it is measured.
+    pub place: String,
+    /// What it shows.
+    pub temp_c: f64,
+    /// Where its device pauses.
+    pub limit_c: Option<f64>,
+    /// How far it is from there.
+    pub margin_c: Option<f64>,
 }
 
 /// Hash rates over windows of time, in hashes per second.
@@ -68,6 +100,10 @@ pub(in crate::api) struct Totals {
     pub expected_hs: Option<f64>,
     /// What the pools credit over what was computed.
     pub luck_pct: Option<f64>,
+    /// Computed over a minute, in percent of what is expected.
+    pub of_expected_pct: Option<f64>,
+    /// The sensor that is nearest to its limit.
+    pub hottest: Option<Hottest>,
     /// Power of all devices that tell theirs.
     pub power_w: Option<f64>,
     /// Energy for 1000 hashes.
@@ -144,6 +180,8 @@ pub(in crate::api) struct Pool {
     pub height: Option<u64>,
     /// Since when it is as it is, in RFC 3339.
     pub since: Option<String>,
+    /// When it last took a share, in RFC 3339.
+    pub last_accepted: Option<String>,
     /// Shares that it took.
     pub accepted: u64,
     /// Shares that it found stale.
@@ -188,6 +226,10 @@ pub(in crate::api) struct Device {
     pub duty_pct: f64,
     /// What holds it back, the lowest first.
     pub caps: Vec<Cap>,
+    /// The lowest limit of its sensors.
+    pub temp_limit_c: Option<f64>,
+    /// Computed over a minute, in percent of its best ten seconds.
+    pub of_best_pct: Option<f64>,
     /// Temperatures by place: `package`, `core`, `hotspot`, `memory`.
     pub temp_c: BTreeMap<String, f64>,
     /// Power now.
@@ -267,6 +309,8 @@ pub(in crate::api) struct Safety {
     pub next_pause: Option<String>,
     /// Whether nothing is hashed on the battery.
     pub pause_on_battery: bool,
+    /// Share of the time that devices hash in the quiet profile; `null` before the first second.
+    pub quiet_pct: Option<u8>,
     /// Of each sensor that there is.
     pub limits: Vec<Limit>,
 }

@@ -5,8 +5,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, Response, ResponseBuilder};
 use utoipa::{OpenApi, ToSchema as _};
 
-use super::{control, doctor, explain, health, history, lists, stream};
+use super::{chart, control, doctor, explain, health, history, lists, pair, stream};
 use crate::api::error::ErrorBody;
+use crate::api::guard::PAIR_PATH;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -28,10 +29,15 @@ use crate::api::error::ErrorBody;
         history::history,
         doctor::doctor,
         explain::explain,
+        chart::chart,
         lists::config,
         lists::constraints,
         stream::stream,
         openapi,
+        pair::paired,
+        pair::pair,
+        pair::code,
+        pair::unpair,
         control::pause,
         control::resume,
         control::reload,
@@ -58,13 +64,14 @@ pub(super) fn document() -> Document {
     document.info.version = env!("CARGO_PKG_VERSION").into();
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     document.components.get_or_insert_default().add_security_scheme(BEARER, SecurityScheme::Http(scheme));
-    for item in document.paths.paths.values_mut() {
+    for (path, item) in &mut document.paths.paths {
         let token = SecurityRequirement::new(BEARER, Vec::<String>::new());
         if let Some(get) = &mut item.get {
             get.security = Some(vec![SecurityRequirement::default(), token]);
             refusals(&READING, &mut get.responses.responses);
         } else if let Some(post) = &mut item.post {
-            post.security = Some(vec![token]);
+            let open = path == PAIR_PATH;
+            post.security = Some(if open { vec![SecurityRequirement::default()] } else { vec![token] });
             refusals(&READING, &mut post.responses.responses);
             refusals(&WRITING, &mut post.responses.responses);
         }

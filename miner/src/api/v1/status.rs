@@ -1,18 +1,19 @@
 //! From the state of the engine and the records to answers.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Instant;
 
 use rminer_algos::registry;
 use rminer_stratum::{Counts, Reject};
 
-use super::model;
+use super::{headline, model};
 use crate::api::time::rfc3339;
 use crate::api::{About, ApiState};
 use crate::clock::unix_seconds;
 use crate::engine::{DeviceSnapshot, Duty, Histogram, PoolSnapshot, Rates, Snapshot};
 use crate::records::Statistics;
-use crate::telemetry::DeviceKind;
+use crate::telemetry::{DeviceKind, Place};
 
 /// All that answers are made from, at one moment.
 pub(in crate::api) struct View {
@@ -34,13 +35,19 @@ impl View {
     /// Everything.
     pub(in crate::api) fn status(&self) -> model::Status {
         let Self { about, snapshot, .. } = self;
-        model::Status {
+        let mut status = model::Status {
             api: 1,
             name: about.rig.clone(),
             version: env!("CARGO_PKG_VERSION"),
             algo: about.algorithm,
             state: snapshot.state.name(),
             paused_by: snapshot.paused_by(),
+            headline: model::Headline {
+                level: "well",
+                text: String::new(),
+                detail: String::new(),
+                order: None,
+            },
             uptime_s: snapshot.uptime.as_secs(),
             totals: self.totals(),
             shares: self.shares(),
@@ -48,7 +55,11 @@ impl View {
             devices: self.devices(),
             safety: self.safety(),
             money: model::Money { energy_price: None, feed_age_s: None, revenue_per_kwh: None },
-        }
+        };
+        let since = |pool: &PoolSnapshot| pool.since.filter(|_| !pool.is_up).map(|since| since.elapsed());
+        let without_pool = snapshot.pools.iter().filter_map(since).min();
+        status.headline = headline::of(&status, without_pool);
+        status
     }
 
     fn safety(&self) -> model::Safety {
@@ -70,6 +81,7 @@ impl View {
                 rfc3339(unix_seconds() + wait_s as f64)
             }),
             pause_on_battery: safety.pause_on_battery,
+            quiet_pct: safety.quiet_percent,
             limits: safety.limits.iter().map(limit).collect(),
         }
     }
@@ -78,11 +90,14 @@ impl View {
         let Self { snapshot, statistics, .. } = self;
         let power_w = snapshot.power_w();
         let rate_khs = snapshot.rates.s60_hs.filter(|rate_hs| *rate_hs > 0.0).map(|rate_hs| rate_hs / 1000.0);
+        let expected_hs = statistics.expected.map(|expected| expected.hs);
         model::Totals {
             hashrate_hs: hashrate(&snapshot.rates),
             effective_hs: statistics.effective.hs,
             effective_ci95_pct: statistics.effective.chance_ratio.map(percent),
-            expected_hs: statistics.expected.map(|expected| expected.hs),
+            expected_hs,
+            of_expected_pct: share_of(snapshot.rates.s60_hs, expected_hs),
+            hottest: self.hottest(),
             luck_pct: statistics.luck_ratio.map(percent),
             power_w,
             j_per_kh: power_w.zip(rate_khs).map(|(power_w, rate_khs)| power_w / rate_khs),
@@ -141,6 +156,7 @@ impl View {
             difficulty: self.snapshot.difficulty.filter(|_| is_active).map(|d| self.pool_difficulty(d)),
             height: self.snapshot.height.filter(|_| is_active),
             since: pool.since.map(at),
+            last_accepted: self.statistics.last_accepted_s.get(&index).copied().map(rfc3339),
             accepted: pool.shares.accepted,
             stale,
             rejected: pool.shares.rejected_total() - stale,
@@ -172,6 +188,8 @@ impl View {
             threads: device.workers,
             duty_pct: duty_pct(device.duty),
             caps: device.caps.iter().map(cap).collect(),
+            temp_limit_c: self.limits_c(&device.id).map(|(_, limit_c)| limit_c).reduce(f64::min),
+            of_best_pct: share_of(device.rates.s60_hs, device.rates.best_hs),
             temp_c: readings.temperatures.iter().map(|t| (t.place.name().to_owned(), t.now_c)).collect(),
             power_w: readings.power_w,
             energy_j: readings.energy_j,
@@ -199,6 +217,33 @@ impl View {
         }
     }
 
+    /// Where each sensor of a device pauses it.
+    fn limits_c(&self, device: &str) -> impl Iterator<Item = (Place, f64)> {
+        let of_device = self.snapshot.safety.limits.iter().filter(move |shown| shown.device == device);
+        of_device.map(|shown| (shown.place, shown.limits.pause_c))
+    }
+
+    /// The sensor that is nearest to its limit; of those without one, the hottest.
+    fn hottest(&self) -> Option<model::Hottest> {
+        let sensors = self.snapshot.devices.iter().flat_map(|device| {
+            device.readings.temperatures.iter().map(|sensor| {
+                let mut limits = self.limits_c(&device.id);
+                let limit_c = limits.find(|(place, _)| *place == sensor.place).map(|(_, limit_c)| limit_c);
+                model::Hottest {
+                    device: device.id.clone(),
+                    place: sensor.place.name().to_owned(),
+                    temp_c: sensor.now_c,
+                    limit_c,
+                    margin_c: limit_c.map(|limit_c| limit_c - sensor.now_c),
+                }
+            })
+        });
+        sensors.min_by(|a, b| {
+            let key = |sensor: &model::Hottest| (sensor.margin_c.unwrap_or(f64::MAX), -sensor.temp_c);
+            key(a).partial_cmp(&key(b)).unwrap_or(Ordering::Equal)
+        })
+    }
+
     fn pool_difficulty(&self, hashes: f64) -> f64 {
         registry::find(self.about.algorithm).map_or(hashes, |known| known.family.pool_difficulty(hashes))
     }
@@ -216,6 +261,10 @@ fn of_kind(counts: &Counts, kind: Reject) -> u64 {
 /// Of those that are known, if any is.
 fn sum(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     values.flatten().reduce(|sum, value| sum + value)
+}
+
+fn share_of(part: Option<f64>, whole: Option<f64>) -> Option<f64> {
+    part.zip(whole.filter(|whole| *whole > 0.0)).map(|(part, whole)| percent(part / whole))
 }
 
 fn percent(ratio: f64) -> f64 {

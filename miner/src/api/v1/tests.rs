@@ -28,9 +28,28 @@ struct World {
     orders: mpsc::Receiver<Order>,
 }
 
+/// What `/api/v1/status` and `/api/v1/pools` answer for so many devices of this name.
+pub(in crate::api) fn samples(devices: u32, name: &str) -> (model::Status, Vec<model::Pool>) {
+    let (state, _orders) = state();
+    let mut snapshot = snapshot();
+    let device = snapshot.devices.remove(0);
+    let numbered =
+        |number| DeviceSnapshot { id: format!("cpu{number}"), name: name.into(), ..device.clone() };
+    snapshot.devices = (0..devices).map(numbered).collect();
+    state.board.publish(Arc::new(snapshot));
+    let view = View::new(&state);
+    (view.status(), view.pools())
+}
+
 fn world() -> World {
+    let (state, orders) = state();
+    let (board, records) = (Arc::clone(&state.board), Arc::clone(&state.records));
+    let router = crate::api::router(state);
+    World { service: TowerToHyperService::new(router), board, records, orders }
+}
+
+fn state() -> (ApiState, mpsc::Receiver<Order>) {
     let (sender, orders) = mpsc::channel(MAX_ORDERS);
-    let (board, records) = (Arc::new(Board::default()), Arc::new(Records::default()));
     let setting = |key, value: &str| EffectiveSetting {
         key,
         pool: Some(1),
@@ -48,12 +67,12 @@ fn world() -> World {
     };
     let state = ApiState {
         about: Arc::new(about),
-        board: Arc::clone(&board),
-        records: Arc::clone(&records),
+        board: Arc::default(),
+        records: Arc::default(),
         orders: sender,
+        pairing: Arc::default(),
     };
-    let router = crate::api::router(state);
-    World { service: TowerToHyperService::new(router), board, records, orders }
+    (state, orders)
 }
 
 /// A snapshot with something in every field.
@@ -174,7 +193,7 @@ fn the_document_has_every_route_and_no_other() {
             let statuses: Vec<&String> = item[method]["responses"].as_object().unwrap().keys().collect();
             assert!(statuses.len() > 8, "{path}: {statuses:?}");
             let security = item[method]["security"].as_array().unwrap();
-            assert_eq!(security.contains(&json!({})), method == "get", "{path}");
+            assert_eq!(security.contains(&json!({})), method == "get" || path == "/api/v1/pair", "{path}");
         }
     });
 }
@@ -185,8 +204,18 @@ fn answers_are_as_the_document_says() {
     run(async {
         let world = world();
         for round in 0..2 {
-            for path in ["status", "devices", "pools", "shares", "events", "doctor", "config", "constraints"]
-            {
+            for path in [
+                "status",
+                "devices",
+                "pools",
+                "shares",
+                "events",
+                "doctor",
+                "chart",
+                "config",
+                "constraints",
+                "paired",
+            ] {
                 let path = format!("/api/v1/{path}");
                 let answer = world.get(&path).await;
                 let schema = &document["paths"][&path]["get"]["responses"]["200"]["content"]["application/json"]

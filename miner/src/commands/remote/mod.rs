@@ -88,6 +88,11 @@ impl Interface {
         }
     }
 
+    /// Where it is, where that was named by an address.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        self.host.parse().ok().map(|ip: IpAddr| SocketAddr::new(ip, self.port))
+    }
+
     async fn exchange(
         &self,
         method: Method,

@@ -191,6 +191,17 @@ pub(super) const INTERFACE: &[Entry] = &[
         ],
     },
     Entry {
+        code: "no-such-pairing",
+        meaning: "No paired device has this number.",
+        causes: &[
+            "the device was let in no longer already",
+            "numbers are not those of another rig",
+        ],
+        remedies: &[
+            "rminer ctl paired lists them",
+        ],
+    },
+    Entry {
         code: "no-token",
         meaning: "The miner has no token, and takes no orders.",
         causes: &[
@@ -209,6 +220,17 @@ pub(super) const INTERFACE: &[Entry] = &[
         ],
         remedies: &[
             "--token-file FILE, or RMINER_API_TOKEN",
+        ],
+    },
+    Entry {
+        code: "not-kept",
+        meaning: "The list of paired devices cannot be written, so nobody was let in or out.",
+        causes: &[
+            "the disk is full",
+            "the state folder of rminer may not be written",
+        ],
+        remedies: &[
+            "make room, or give rminer a state folder that it may write, and ask for a new code",
         ],
     },
     Entry {
@@ -253,6 +275,26 @@ pub(super) const INTERFACE: &[Entry] = &[
         ],
     },
     Entry {
+        code: "owner-only",
+        meaning: "A paired device asked for what only the owner's token may do: letting others in or out.",
+        causes: &[
+            "rminer ctl pair with the token of a paired device",
+        ],
+        remedies: &[
+            "use the token of the rig, which is in its state folder",
+        ],
+    },
+    Entry {
+        code: "read-only",
+        meaning: "This device was paired to look, and gave an order.",
+        causes: &[
+            "it was let in with rminer ctl pair --read",
+        ],
+        remedies: &[
+            "pair it anew on the rig: rminer ctl pair",
+        ],
+    },
+    Entry {
         code: "refused",
         meaning: "The miner said no to an order, for the reason that it gives.",
         causes: &[
@@ -273,6 +315,16 @@ pub(super) const INTERFACE: &[Entry] = &[
         ],
     },
     Entry {
+        code: "too-many-codes",
+        meaning: "More than ten codes for pairing came within a minute, from everybody together.",
+        causes: &[
+            "somebody guesses, or a form is sent again and again",
+        ],
+        remedies: &[
+            "wait a minute; orders are taken all the same",
+        ],
+    },
+    Entry {
         code: "too-many-connections",
         meaning: "Too many connections to the interface are open.",
         causes: &[
@@ -290,6 +342,16 @@ pub(super) const INTERFACE: &[Entry] = &[
         ],
         remedies: &[
             "give them once, and wait for the answer",
+        ],
+    },
+    Entry {
+        code: "too-many-paired",
+        meaning: "As many devices are paired as can be.",
+        causes: &[
+            "old phones and browsers are still in the list",
+        ],
+        remedies: &[
+            "rminer ctl paired lists them, rminer ctl unpair NUMBER takes one out",
         ],
     },
     Entry {
@@ -342,6 +404,17 @@ pub(super) const INTERFACE: &[Entry] = &[
         ],
         remedies: &[
             "--api-allow-host NAME, if it is yours",
+        ],
+    },
+    Entry {
+        code: "wrong-code",
+        meaning: "The code for pairing is wrong, was used, or is too old.",
+        causes: &[
+            "a code is good once, for five minutes and five tries",
+            "a newer code was asked for",
+        ],
+        remedies: &[
+            "ask for a new one on the rig: rminer ctl pair",
         ],
     },
     Entry {
