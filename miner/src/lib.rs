@@ -1,5 +1,6 @@
 //! The program: what was typed becomes settings, settings become pools and devices, and the engine joins them.
 
+pub mod alerts;
 pub mod api;
 pub mod bench;
 pub mod cli;

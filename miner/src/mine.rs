@@ -19,6 +19,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::alerts::Alerts;
 use crate::api::{self, About, Access, ApiState, Pairing, Server};
 use crate::bench;
 use crate::clock::unix_seconds;
@@ -33,13 +34,15 @@ use crate::safety::Governor;
 use crate::service::Manager;
 use crate::telemetry::{self, Telemetry, Watched};
 use crate::traffic;
-use crate::ui::{Stamp, Viewer, say, screen, stamped_screen};
+use crate::ui::{Screen, Stamp, Viewer, say, screen, stamped_screen};
 use crate::wallet::shown_user;
 
 /// Notices of devices that may wait; what is beyond is dropped, since devices must not wait for screens.
 const MAX_NOTICES: usize = 256;
 /// How long the last words may take to be written.
 const LAST_WORDS: Duration = Duration::from_millis(300);
+/// How long the last alerts may take to be delivered.
+const LAST_ALERTS: Duration = Duration::from_secs(5);
 
 /// Mines as the settings say until it is stopped. `reload` reads the configuration again: when somebody asks for it,
 /// and when a service is told that its configuration has changed (SIGHUP).
@@ -93,6 +96,9 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
     };
     let watched = Watched::all(&setup);
     let (orders, waiting_orders) = mpsc::channel(MAX_ORDERS);
+    let rig = rig(settings);
+    let alerts = Alerts::start(&settings.alerts, &rig, Arc::clone(&sink)).map_err(failed)?;
+    let (alerts, alert_screen) = alerts.unzip();
     let recorder = {
         let records = Arc::clone(&records);
         let pools = client.pool_names();
@@ -103,7 +109,9 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
         };
         Viewer::start(move || {
             let translate = crate::ui::events(family, pools);
-            vec![Box::new(Recorder::with_history(records, translate, history))]
+            let recorder: Box<dyn Screen> = Box::new(Recorder::with_history(records, translate, history));
+            let alerts = alert_screen.map(|screen| -> Box<dyn Screen> { Box::new(screen) });
+            std::iter::once(recorder).chain(alerts).collect()
         })
         .map_err(failed)?
     };
@@ -146,6 +154,9 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
         .map_err(failed)?;
     drop(server);
     viewer.finish(snapshot, LAST_WORDS);
+    if let Some(alerts) = alerts {
+        alerts.finish(exit, LAST_ALERTS);
+    }
     // Name look-ups may still hang in the runtime's own threads; they must not hold up the end.
     runtime.shutdown_background();
     match last_word(exit) {
@@ -209,10 +220,15 @@ fn open_interface(
     Ok(Some((listener, access)))
 }
 
+/// The rig's name: as the first pool knows it, else as this machine is called.
+pub(crate) fn rig(settings: &Settings) -> String {
+    let named = settings.pools.first().and_then(|pool| pool.credentials.rig_id.clone());
+    named.unwrap_or_else(devices::host_name)
+}
+
 fn about(settings: &Settings, setup: &Setup, client: &Client, access: Option<&Access>) -> About {
-    let rig = settings.pools.first().and_then(|pool| pool.credentials.rig_id.clone());
     About {
-        rig: rig.unwrap_or_else(devices::host_name),
+        rig: rig(settings),
         algorithm: settings.algorithm.name,
         pools: client.pool_names(),
         started_s: unix_seconds(),

@@ -49,6 +49,7 @@ fn differences(running: &Settings, read: &Settings) -> Vec<&'static str> {
         ("ui", running.ui == read.ui),
         ("log", running.log == read.log),
         ("api", running.api == read.api),
+        ("alert", running.alerts == read.alerts),
         ("retries", running.retries == read.retries),
         ("time-limit", running.time_limit == read.time_limit),
     ];

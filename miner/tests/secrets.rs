@@ -29,7 +29,8 @@ const NODE_PASS: &str = "Zq9-node:secret";
 const PROXY_PASS: &str = "Zq9-proxy+secret";
 const TOKEN: &str = "Zq9-token-0123456789abcdef";
 const WRONG_TOKEN: &str = "Zq9-wrong-token-0123456789";
-const SECRETS: [&str; 6] = [POOL_PASS, URL_PASS, NODE_PASS, PROXY_PASS, TOKEN, WRONG_TOKEN];
+const HOOK: &str = "Zq9-hook-secret";
+const SECRETS: [&str; 7] = [POOL_PASS, URL_PASS, NODE_PASS, PROXY_PASS, TOKEN, WRONG_TOKEN, HOOK];
 /// Whatever has to come, on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -331,7 +332,7 @@ fn planted_secrets_are_nowhere_to_be_seen() {
     private(&token);
     let config = folder.path().join("config.toml");
     let text = format!(
-        "user = \"{USER}\"\n{}\n[[pool]]\nurl = \"stratum+tcp://account:{}@{}\"\n[[pool]]\nurl = \"gbt+http://rpcuser:{}@{dead}\"\n",
+        "user = \"{USER}\"\n{}\n[[pool]]\nurl = \"stratum+tcp://account:{}@{}\"\n[[pool]]\nurl = \"gbt+http://rpcuser:{}@{dead}\"\n[alert]\nwebhook = \"http://{dead}/in/{HOOK}?key={HOOK}\"\n",
         proxy_line.as_ref().map(|line| format!("proxy = \"{line}\"")).unwrap_or_default(),
         percent_encoded(URL_PASS),
         pool.addr(),
@@ -351,6 +352,7 @@ fn planted_secrets_are_nowhere_to_be_seen() {
     let before = pool.stats().shares.accepted;
     let mut command = program(folder.path());
     command.env("RMINER_PASS", POOL_PASS).env("RMINER_API_TOKEN", TOKEN).env("RMINER_USER", USER);
+    command.env("RMINER_ALERT_WEBHOOK", format!("http://{dead}/{HOOK}"));
     command.env("RMINER_POOL", format!("stratum+tcp://{}", pool.addr()));
     if let Some(line) = &proxy_line {
         command.env("RMINER_PROXY", line);
@@ -365,6 +367,7 @@ fn planted_secrets_are_nowhere_to_be_seen() {
         &["config", "show", "--origin"],
         &["config", "show", "--json"],
         &["config", "check"],
+        &["alert", "test"],
         &["pool", "test"],
         &["pool", "test", "--json"],
         &["--dry-run"],
@@ -447,6 +450,9 @@ fn broken(secret: &str) -> Vec<String> {
         "proxy = \"socks5://u:{S}@host\"\n[[pool]]\nurl = \"127.0.0.1:1\"",
         "[api]\ntoken = \"{S}\"",
         "[api]\ntoken_file = [\"{S}\"]",
+        "[alert]\nwebhook = \"ftp://host/{S}\"",
+        "[alert]\nwebhook = [\"{S}\"]",
+        "[alert]\nwebhok = \"https://host/{S}\"",
     ]
     .map(|text| text.replace("{S}", secret))
     .to_vec()

@@ -118,6 +118,9 @@ pub enum Command {
     /// Check, show, create or convert a config file
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Try out whether alerts arrive
+    #[command(subcommand)]
+    Alert(AlertCommand),
     /// Run as a service of this machine, under systemd
     #[command(subcommand)]
     Service(ServiceArgs),
@@ -138,6 +141,13 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum PoolCommand {
     /// Go to each pool step by step, without mining
+    Test,
+}
+
+/// The commands about alerts.
+#[derive(Debug, Subcommand)]
+pub enum AlertCommand {
+    /// Send one by all ways that the settings name
     Test,
 }
 
@@ -183,6 +193,9 @@ fn build(foreign: fn(clap::Command) -> clap::Command) -> clap::Command {
         .mut_subcommand("demo", |demo| with_options(demo, WATCHED))
         .mut_subcommand("bench", |bench| with_options(bench, COMPUTING))
         .mut_subcommand("doctor", mining)
+        .mut_subcommand("alert", |alert| {
+            alert.mut_subcommand("test", |test| with_options(test, &[Group::Watching]))
+        })
         .mut_subcommand("config", |config| {
             config.mut_subcommand("show", mining).mut_subcommand("init", mining)
         })

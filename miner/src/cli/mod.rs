@@ -14,7 +14,7 @@ use std::ffi::OsString;
 
 use clap::FromArgMatches;
 
-pub use args::{Cli, Command, ConfigCommand, PoolCommand, command, own_command};
+pub use args::{AlertCommand, Cli, Command, ConfigCommand, PoolCommand, command, own_command};
 pub use bench_args::BenchArgs;
 pub use context::Context;
 pub use remote_args::{CtlArgs, DoctorArgs, ExplainArgs, OrderArgs, Remote, StatusArgs, Which};

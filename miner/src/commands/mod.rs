@@ -1,6 +1,7 @@
 //! One file for each command. A command gets its options and the [`Context`] of the call, and says how the
 //! program ends.
 
+mod alert;
 mod algos;
 mod bench;
 mod completions;
@@ -17,7 +18,7 @@ mod setup;
 mod status;
 mod table;
 
-use crate::cli::{Command, Context, PoolCommand};
+use crate::cli::{AlertCommand, Command, Context, PoolCommand};
 use crate::config::{Pools, Settings};
 use crate::demo::{demo, serve};
 use crate::engine::Reload;
@@ -46,6 +47,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Exit {
         Command::Setup(args) => setup::run(&args, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Config(command) => config::run(command, context),
+        Command::Alert(AlertCommand::Test) => alert::test(context),
         Command::Service(args) => service::run(&args, context),
         Command::Man { dir } => man::run(dir.as_deref(), context),
         Command::Completions { shell } => completions::run(shell, context),

@@ -82,7 +82,7 @@ impl Reader<'_> {
         for (name, value) in table {
             match name.get_ref().as_ref() {
                 "pool" => self.pools(name.span(), value),
-                section @ ("cpu" | "gpu" | "log" | "api" | "safety") => match value.get_ref() {
+                section @ ("cpu" | "gpu" | "log" | "api" | "safety" | "alert") => match value.get_ref() {
                     DeValue::Table(inner) => {
                         let values = self.section(&format!("{section}."), inner);
                         self.layer.values.extend(values);
@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn every_key_has_a_place() {
         for key in KEYS.iter().filter(|key| key.file.is_some()) {
-            let places = ["", "pool.", "cpu.", "gpu.", "log.", "api.", "safety."].map(|prefix| {
+            let places = ["", "pool.", "cpu.", "gpu.", "log.", "api.", "safety.", "alert."].map(|prefix| {
                 known_keys(prefix).iter().filter(|(_, known)| known.setting == key.setting).count()
             });
             let wanted = if key.per_pool { [1, 1, 0, 0, 0].to_vec() } else { vec![1] };

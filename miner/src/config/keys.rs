@@ -53,6 +53,11 @@ pub enum Setting {
     PauseOn,
     Schedule,
     Quiet,
+    AlertCommand,
+    AlertWebhook,
+    AlertOn,
+    AlertAfter,
+    AlertEvery,
     DryRun,
     WatchdogTest,
     TimeLimit,
@@ -593,6 +598,38 @@ pub const KEYS: &[Key] = &[
         .file("safety.quiet", Form::Number)
         .default("40")
         .more("It holds when someone asks for it, on the page or with a key of the screen."),
+    Key::new(Setting::AlertCommand, Group::Watching, "alert-command", "Program that gets each alert as JSON on its standard input")
+        .value("COMMAND")
+        .file("alert.command", Form::Text)
+        .more(
+            "Words are divided at spaces, and no shell reads them. It has 10 s, and no environment but PATH, HOME and LANG. \
+             `rminer alert test` tries it out.",
+        ),
+    Key::new(Setting::AlertWebhook, Group::Watching, "alert-webhook", "Web address that gets each alert as JSON with a `text`")
+        .value("URL")
+        .file("alert.webhook", Form::Text)
+        .secret()
+        .more(
+            "https:// or http://, as chats give them out. Whoever has the address can write there, and others can see a \
+             command line: RMINER_ALERT_WEBHOOK and the file keep it to yourself.",
+        ),
+    Key::new(Setting::AlertOn, Group::Watching, "alert-on", "What to tell of")
+        .value("LIST")
+        .file("alert.on", Form::List)
+        .default("all")
+        .more(
+            "all, or of: device, hung, no-pool, no-share, refused, heat, safety-stop, disk, block, ended. What is over is \
+             told as well.",
+        ),
+    Key::new(Setting::AlertAfter, Group::Watching, "alert-after", "Tell of no pool, or no share, after this long")
+        .value("TIME")
+        .file("alert.after", Form::Number)
+        .default("10m")
+        .more("Where shares are rare by nature, it takes ten times what is expected."),
+    Key::new(Setting::AlertEvery, Group::Watching, "alert-every", "Least time between two alerts of a kind")
+        .value("TIME")
+        .file("alert.every", Form::Number)
+        .default("15m"),
     Key::new(
         Setting::DryRun,
         Group::Running,

@@ -4,6 +4,7 @@
 //! stood; [`resolve()`] puts the layers over each other and checks the result, so that a wrong value has the
 //! same message wherever it was written. The file is never written by the program.
 
+mod alerts;
 mod expand;
 mod file;
 mod identity;

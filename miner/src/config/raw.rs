@@ -168,7 +168,11 @@ impl Source {
         if quotes % 2 == 1 || line.chars().count() > MAX_EXCERPT_CHARS {
             return None;
         }
-        if !line.contains("pass") && !line.contains("token") && !line.contains('@') {
+        if !line.contains("pass")
+            && !line.contains("token")
+            && !line.contains("webhook")
+            && !line.contains('@')
+        {
             return Some(line.to_owned());
         }
         line.split_once('=').map(|(key, _)| format!("{key}= ***"))

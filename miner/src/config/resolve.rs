@@ -1,5 +1,6 @@
 //! Layers to [`Settings`]: precedence, checks, and all problems at once.
 
+use super::alerts;
 use super::keys::{Key, Setting};
 use super::pools;
 use super::raw::{Given, Layers, Origin};
@@ -100,6 +101,7 @@ pub fn resolve(layers: &Layers, need: Pools, globals: Globals) -> Result<Resolut
         allow_host: resolver.take(Setting::ApiAllowHost, values::host_names).unwrap_or_default(),
     };
     let safety = safety::resolve(&mut resolver);
+    let alerts = alerts::resolve(&mut resolver);
     let time_limit = resolver.take(Setting::TimeLimit, values::time).flatten();
     let retries = resolver.take(Setting::Retries, values::retries).flatten();
     let watchdog_test = resolver.take(Setting::WatchdogTest, values::switch).unwrap_or(false);
@@ -123,6 +125,7 @@ pub fn resolve(layers: &Layers, need: Pools, globals: Globals) -> Result<Resolut
         log,
         api,
         safety,
+        alerts,
         watchdog_test,
         state_folder: layers.state_folder.clone(),
         config_file: layers.source.as_ref().map(|source| source.path.clone()),

@@ -8,6 +8,7 @@ use rminer_algos::Algorithm;
 use rminer_stratum::PoolConfig;
 use serde::Serialize;
 
+use crate::alerts::AlertSettings;
 use crate::api::ApiSettings;
 use crate::problem::Problem;
 use crate::safety::SafetySettings;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub api: ApiSettings,
     /// What holds devices back.
     pub safety: SafetySettings,
+    /// Who is told of what goes wrong.
+    pub alerts: AlertSettings,
     /// Folder for what the program learns, such as certificates that are trusted on first use; it need not
     /// exist. `None` where the system has no place for it.
     pub state_folder: Option<PathBuf>,

@@ -60,7 +60,7 @@ pub fn document(layer: &Layer, heading: &[String]) -> String {
             }
         }
     }
-    for section in ["cpu", "gpu", "safety", "log", "api"] {
+    for section in ["cpu", "gpu", "safety", "log", "api", "alert"] {
         let _ = write!(text, "\n[{section}]");
         let prefix = format!("{section}.");
         for key in KEYS.iter().filter(|key| key.file.is_some_and(|path| path.starts_with(&prefix))) {

@@ -27,7 +27,7 @@ pub struct Entry {
     pub remedies: &'static [&'static str],
 }
 
-/// All of them: settings, what happens, the interface, findings; each part in the order of the alphabet.
+/// All of them: settings, what happens, services, the interface, findings; each part in the order of the alphabet.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
     [SETTINGS, RUNNING, INTERFACE, FINDINGS].into_iter().flatten()
 }

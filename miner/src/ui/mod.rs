@@ -21,6 +21,7 @@ use crate::config::UiKind;
 use crate::engine::{Happening, Snapshot};
 use crate::records::Records;
 
+pub(crate) use problems::crew as crew_problem;
 pub use stamp::Stamp;
 pub use table::{DeviceRow, device_rows, table, table_of};
 pub use units::{count, duration, efficiency, hashrate, joules_per_hash, percent};

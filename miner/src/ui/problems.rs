@@ -56,7 +56,7 @@ impl Downs {
 }
 
 /// A worker failed.
-pub(super) fn crew(event: &CrewEvent, device: &str, worker: u16) -> Option<Problem> {
+pub(crate) fn crew(event: &CrewEvent, device: &str, worker: u16) -> Option<Problem> {
     let what = match event {
         CrewEvent::Ready(_) => return None,
         CrewEvent::Lost(_, error, wait) => {
