@@ -168,15 +168,19 @@ impl Source {
         if quotes % 2 == 1 || line.chars().count() > MAX_EXCERPT_CHARS {
             return None;
         }
-        if !line.contains("pass")
-            && !line.contains("token")
-            && !line.contains("webhook")
-            && !line.contains('@')
-        {
+        let words = ["pass", "token", "webhook", "@"];
+        if !words.iter().any(|word| line.contains(word)) && !names_web_address(line) {
             return Some(line.to_owned());
         }
         line.split_once('=').map(|(key, _)| format!("{key}= ***"))
     }
+}
+
+/// Whether a value is a web address: that of a hook is a secret, whatever the key before it was meant to be. Origins
+/// have no path.
+fn names_web_address(line: &str) -> bool {
+    ["\"http://", "\"https://", "'http://", "'https://"].iter().any(|start| line.contains(start))
+        && !line.contains("origin")
 }
 
 /// Longest line that an excerpt shows, in characters.
@@ -205,6 +209,7 @@ mod tests {
             "pass = \"hunter2\"",
             "pool = [{ url = 1, pass = \"hunter2\" }]",
             "proxy = \"socks5://a:hunter2@h:1\"",
+            "webhok = \"https://h/hunter2\"",
         ] {
             let shown = excerpt(&format!("{line}\n"), "hunter2");
             assert!(!shown.contains("hunter2") && shown.contains("= ***"), "{shown}");

@@ -3,6 +3,7 @@
 mod findings;
 mod interface;
 mod running;
+mod service;
 mod settings;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use findings::FINDINGS;
 use interface::INTERFACE;
 use running::RUNNING;
+use service::SERVICE;
 use settings::SETTINGS;
 
 /// A code, explained.
@@ -29,7 +31,7 @@ pub struct Entry {
 
 /// All of them: settings, what happens, services, the interface, findings; each part in the order of the alphabet.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
-    [SETTINGS, RUNNING, INTERFACE, FINDINGS].into_iter().flatten()
+    [SETTINGS, RUNNING, SERVICE, INTERFACE, FINDINGS].into_iter().flatten()
 }
 
 /// The one of this name.
