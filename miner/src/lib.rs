@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod api;
+mod banner;
 pub mod bench;
 pub mod cli;
 pub mod clock;

@@ -1,30 +1,24 @@
 //! From settings to a running miner.
 
-use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, IsTerminal};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rminer_algos::encode_hex;
-use rminer_stratum::Protocol;
-use rminer_stratum::address::Payout;
 use rminer_stratum::client::{Client, ClientOptions};
 use rminer_stratum::connect::DialOptions;
-use rminer_stratum::text::clean;
 use rminer_stratum::tls::FilePins;
-use serde::Serialize;
-use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::alerts::Alerts;
 use crate::api::{self, About, Access, ApiState, Pairing, Server};
+use crate::banner::banner;
 use crate::bench;
 use crate::clock::unix_seconds;
 use crate::config::{LogFormat, Settings, UiKind};
-use crate::devices::{self, Chosen, LeftOut, Notice, NoticeSink, Setup};
+use crate::devices::{self, Notice, NoticeSink, Setup};
 use crate::doctor;
 use crate::engine::{Board, Command, MAX_ORDERS, Order, Patience, Reload, RunOptions, Surroundings, run};
 use crate::exit::Exit;
@@ -34,7 +28,7 @@ use crate::safety::Governor;
 use crate::service::Manager;
 use crate::telemetry::{self, Telemetry, Watched};
 use crate::traffic;
-use crate::ui::{Screen, Stamp, Viewer, say, screen, stamped_screen};
+use crate::ui::{Full, Here, Look, Screen, Stamp, Typed, Viewer, is_interactive, screen, stamped_screen};
 use crate::wallet::shown_user;
 
 /// Notices of devices that may wait; what is beyond is dropped, since devices must not wait for screens.
@@ -59,7 +53,8 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
         .map_err(|error| (Problem::error("pool", error.to_string()), Exit::Usage))?;
     let names = client.pool_names();
     let interface = if settings.dry_run { None } else { open_interface(settings, &sink)? };
-    banner(settings, &setup, &names, interface.as_ref().map(|(_, access)| access));
+    let kind = kind_of_screen(settings, &sink);
+    let told = banner(settings, kind, &setup, &names, interface.as_ref().map(|(_, access)| access));
     if settings.dry_run {
         return Ok(Exit::Done);
     }
@@ -71,7 +66,7 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
     }
     let failed = |error: io::Error| (Problem::error("system", error.to_string()), Exit::Failed);
     let log_file = open_log(settings)?;
-    let (kind, log_format, verbose) = (settings.ui, settings.log.format, settings.log.verbosity > 0);
+    let (log_format, verbose) = (settings.log.format, settings.log.verbosity > 0);
     let family = settings.algorithm.family;
     let (board, records) = (Arc::new(Board::default()), Arc::new(records(settings, &setup)));
     let counted = Arc::clone(&records);
@@ -124,6 +119,10 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
         records,
         orders,
     };
+    let quit = Arc::new(Notify::new());
+    let watching = watch(settings, kind, &state, told, &quit).map_err(|error| {
+        (Problem::error("terminal", format!("the terminal cannot be used: {error}")), Exit::Failed)
+    })?;
     let server = interface.map(|(listener, access)| {
         Server::start(listener, api::router(state), access, api::Patience::default())
     });
@@ -143,7 +142,15 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
     // A terminal that is closed takes its programs along; a service without one is told of new settings by the same
     // signal.
     let reloads = around.reload.is_some() && !io::stdin().is_terminal();
-    let stop = move || async move { if reloads { interrupted().await } else { stop_signal().await } };
+    let stop = move || {
+        let quit = Arc::clone(&quit);
+        async move {
+            tokio::select! {
+                () = quit.notified() => {}
+                () = async { if reloads { interrupted().await } else { stop_signal().await } } => {}
+            }
+        }
+    };
     let (exit, snapshot) = runtime
         .block_on(async {
             if reloads {
@@ -153,6 +160,8 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
         })
         .map_err(failed)?;
     drop(server);
+    // The last words belong on the terminal as it was.
+    drop(watching);
     viewer.finish(snapshot, LAST_WORDS);
     if let Some(alerts) = alerts {
         alerts.finish(exit, LAST_ALERTS);
@@ -170,6 +179,47 @@ fn manager(settings: &Settings, pools: &[String], sink: &NoticeSink) -> Option<M
     Manager::of(&settings.service, pools.to_vec(), Instant::now()).unwrap_or_else(|warning| {
         sink(Notice::Warning(warning));
         None
+    })
+}
+
+/// What is shown: a screen of its own needs a terminal.
+fn kind_of_screen(settings: &Settings, sink: &NoticeSink) -> UiKind {
+    if settings.ui != UiKind::Full || settings.dry_run || is_interactive() {
+        return settings.ui;
+    }
+    let summary = "the full screen needs a terminal for input and output; lines are printed instead";
+    let help = "leave --ui full out, or look from elsewhere with rminer top";
+    sink(Notice::Warning(Problem::warning("no-terminal", summary).help(help)));
+    UiKind::Lines
+}
+
+/// What somebody looks at and types into beside the lines; the terminal is as it was when this is dropped.
+#[allow(dead_code, reason = "held for what happens when they are dropped")]
+enum Watching {
+    Full(Full),
+    Keys(Option<Typed>),
+    Nothing,
+}
+
+fn watch(
+    settings: &Settings,
+    kind: UiKind,
+    state: &ApiState,
+    told: Vec<String>,
+    quit: &Arc<Notify>,
+) -> io::Result<Watching> {
+    let quit = Arc::clone(quit);
+    let source = || Arc::new(Here::new(state.clone()));
+    Ok(match kind {
+        UiKind::Json => Watching::Nothing,
+        UiKind::Full => {
+            let look = Look::new(settings.color, &crate::config::variable);
+            Watching::Full(Full::start(source(), look, told, move || quit.notify_one())?)
+        }
+        UiKind::Lines | UiKind::Quiet => {
+            let tells_orders = kind == UiKind::Quiet;
+            Watching::Keys(Typed::start(source(), tells_orders, move || quit.notify_one()))
+        }
     })
 }
 
@@ -308,78 +358,6 @@ pub(crate) fn dial_options(settings: &Settings) -> DialOptions {
         Some(folder) => DialOptions { pins: Arc::new(FilePins::new(folder.join("certificates"))), ..options },
         None => options,
     }
-}
-
-/// What will happen, before it happens. Shown in every mode: this program is never silent about what it does.
-fn banner(settings: &Settings, setup: &Setup, pools: &[String], interface: Option<&Access>) {
-    let token_file = interface.and_then(|access| access.token.as_ref()?.path());
-    let stamp = Stamp::of(io::stderr(), settings.service.journal);
-    for warning in &settings.warnings {
-        let _gone = io::stderr().write_all(stamp.message(warning, false).as_bytes());
-    }
-    if settings.ui == UiKind::Json {
-        let fields = json!({
-            "event": "start",
-            "version": env!("CARGO_PKG_VERSION"),
-            "pid": std::process::id(),
-            "algorithm": settings.algorithm.name,
-            "pools": pools,
-            "users": settings.pools.iter().map(|pool| shown_user(&pool.credentials.user)).collect::<Vec<_>>(),
-            "payouts": payouts(settings),
-            "devices": setup.chosen.iter().map(device_fields).collect::<Vec<_>>(),
-            "left_out": setup.left_out.iter().map(left_out_fields).collect::<Vec<_>>(),
-            "api": interface.map(|access| access.bind.to_string()),
-            "api_token_file": token_file,
-        });
-        say!("{fields}");
-        return;
-    }
-    say!("rminer {:<60} no fee, pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
-    say!("  mine     {}", settings.algorithm.name);
-    for device in &setup.chosen {
-        let workers =
-            if device.workers == 1 { String::new() } else { format!("{} threads, ", device.workers) };
-        say!("  {:<8} {}   {workers}{}", device.id, device.name, device.engine);
-    }
-    for (number, (pool, name)) in settings.pools.iter().zip(pools).enumerate() {
-        let role = if number == 0 { "" } else { "   fall-back" };
-        say!("  pool {:<3} {name}   {}{role}", number + 1, shown_user(&pool.credentials.user));
-    }
-    for payout in payouts(settings) {
-        say!("  pays     {} by the script {}", payout.address, payout.script);
-    }
-    if let Some(access) = interface {
-        let needs = if access.is_closed() { "needs" } else { "orders need" };
-        let token = token_file.map(|path| format!("   {needs} the token in {}", path.display()));
-        say!("  watch    http://{}{}", access.bind, token.unwrap_or_default());
-    }
-    say!("  stop     Ctrl-C");
-}
-
-fn device_fields(device: &Chosen) -> Value {
-    json!({ "device": device.id, "name": device.name, "engine": device.engine, "workers": device.workers })
-}
-
-fn left_out_fields(device: &LeftOut) -> Value {
-    json!({ "device": device.id, "name": device.name, "reason": device.reason, "help": device.help })
-}
-
-/// What solo blocks pay, in full: whoever looks at it should be able to compare every letter.
-fn payouts(settings: &Settings) -> Vec<Payouts> {
-    let solo = settings.pools.iter().filter(|pool| pool.url.protocol() == Protocol::Gbt);
-    let addresses: BTreeSet<&str> = solo.map(|pool| pool.credentials.user.as_str()).collect();
-    let read = |address: &&str| {
-        let script = encode_hex(&Payout::parse(address).ok()?.script);
-        Some(Payouts { address: clean(address), script })
-    };
-    addresses.iter().filter_map(read).collect()
-}
-
-/// An address and the script that pays it.
-#[derive(Serialize)]
-struct Payouts {
-    address: String,
-    script: String,
 }
 
 /// Orders the configuration to be read again at each SIGHUP.

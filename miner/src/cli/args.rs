@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::bench_args::BenchArgs;
-use super::remote_args::{CtlArgs, DoctorArgs, ExplainArgs, StatusArgs};
+use super::remote_args::{CtlArgs, DoctorArgs, ExplainArgs, StatusArgs, TopArgs};
 use super::service_args::ServiceArgs;
 use super::setup_args::SetupArgs;
 use super::{foreign, options};
@@ -109,6 +109,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Say why the rate fell, a share was stale or a pause came; or what a code such as wallet-checksum means
     Explain(ExplainArgs),
+    /// Show a running miner, here or elsewhere, on the full screen; the keys of mining work there
+    Top(TopArgs),
     /// Tell a running miner to pause, resume, reload, switch pools or hold back
     Ctl(CtlArgs),
     /// Find what costs hashrate or safety here, ranked, each with what to do about it

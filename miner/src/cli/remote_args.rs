@@ -68,6 +68,14 @@ fn parse_span(text: &str) -> Result<Duration, String> {
     Ok(span.max(Duration::from_secs(1)))
 }
 
+/// Options of `rminer top`.
+#[derive(Debug, clap::Args)]
+pub struct TopArgs {
+    /// Which miner.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
 /// Options of `rminer ctl`.
 #[derive(Debug, clap::Args)]
 pub struct CtlArgs {
@@ -87,9 +95,16 @@ pub enum OrderArgs {
         /// For this long, such as 10m; without it until `rminer ctl resume`
         #[arg(long = "for", value_name = "TIME", value_parser = parse_time, allow_negative_numbers = true)]
         length: Option<Duration>,
+        /// One device only, such as gpu0, until it is resumed
+        #[arg(long, value_name = "ID", conflicts_with = "length")]
+        device: Option<String>,
     },
     /// Take a pause back; what else holds devices back stays
-    Resume,
+    Resume {
+        /// The pause of one device only, such as gpu0
+        #[arg(long, value_name = "ID")]
+        device: Option<String>,
+    },
     /// Read the configuration again: limits hold at once, and it says what needs a new start
     Reload,
     /// Mine for another of the configured pools, and return to it after failures

@@ -48,9 +48,13 @@ fn give(args: &CtlArgs, context: &Context<'_>) -> Result<(String, String), Probl
 /// The route and the body for an order.
 fn request(order: &OrderArgs) -> (&'static str, Value) {
     match order {
-        OrderArgs::Pause { length: None } => ("pause", json!({})),
-        OrderArgs::Pause { length: Some(length) } => ("pause", json!({ "for_s": whole_seconds(*length) })),
-        OrderArgs::Resume => ("resume", json!({})),
+        OrderArgs::Pause { length: Some(length), .. } => {
+            ("pause", json!({ "for_s": whole_seconds(*length) }))
+        }
+        OrderArgs::Pause { length: None, device: Some(device) } => ("pause", json!({ "device": device })),
+        OrderArgs::Pause { length: None, device: None } => ("pause", json!({})),
+        OrderArgs::Resume { device: Some(device) } => ("resume", json!({ "device": device })),
+        OrderArgs::Resume { device: None } => ("resume", json!({})),
         OrderArgs::Reload => ("reload", json!({})),
         OrderArgs::Pool { number } => ("switch-pool", json!({ "pool": number })),
         OrderArgs::Limit { percent, device } => {

@@ -17,6 +17,7 @@ mod service;
 mod setup;
 mod status;
 mod table;
+mod top;
 
 use crate::cli::{AlertCommand, Command, Context, PoolCommand};
 use crate::config::{Pools, Settings};
@@ -43,6 +44,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Exit {
         Command::Devices => devices::run(context),
         Command::Status(args) => status::run(&args, context),
         Command::Explain(args) => explain::run(&args, context),
+        Command::Top(args) => top::run(&args, context),
         Command::Ctl(args) => ctl::run(&args, context),
         Command::Setup(args) => setup::run(&args, context),
         Command::Doctor(args) => doctor::run(&args, context),

@@ -1,7 +1,5 @@
 //! `rminer status`
 
-mod show;
-
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
@@ -76,5 +74,5 @@ async fn text(interface: &Interface, context: &Context<'_>) -> Result<String, Pr
         }
         return Ok(text);
     }
-    Ok(show::status(&status))
+    Ok(crate::ui::status(&status))
 }

@@ -508,10 +508,13 @@ pub const KEYS: &[Key] = &[
         ),
     Key::new(Setting::Ui, Group::Watching, "ui", "What to print while mining")
         .value("KIND")
-        .words(&["lines", "json", "quiet"])
+        .words(&["auto", "full", "lines", "json", "quiet"])
         .file("ui", Form::Text)
-        .default("lines")
-        .more("quiet prints the start banner, warnings and errors."),
+        .default("auto")
+        .more(
+            "full is a screen of its own, as `rminer top` shows it; auto and lines print a line for each event; quiet \
+             prints the start banner, warnings and errors. On a terminal keys are taken: ? lists them.",
+        ),
     Key::new(Setting::StatsInterval, Group::Watching, "stats-interval", "Time between hashrate lines")
         .aliases(&["print-time"])
         .value("TIME")

@@ -77,8 +77,14 @@ pub fn resolve(layers: &Layers, need: Pools, globals: Globals) -> Result<Resolut
     let gpu = GpuSettings {
         kernel: resolver.take(Setting::GpuKernel, |text| values::gpu_kernel(algorithm, text)).flatten(),
     };
-    let ui = [("lines", UiKind::Lines), ("json", UiKind::Json), ("quiet", UiKind::Quiet)];
-    let ui = resolver.take(Setting::Ui, |text| values::word(text, &ui));
+    let ui = [
+        ("auto", None),
+        ("full", Some(UiKind::Full)),
+        ("lines", Some(UiKind::Lines)),
+        ("json", Some(UiKind::Json)),
+        ("quiet", Some(UiKind::Quiet)),
+    ];
+    let ui = resolver.take(Setting::Ui, |text| values::word(text, &ui)).flatten();
     let ui = ui.unwrap_or(if globals.json { UiKind::Json } else { UiKind::Lines });
     let minute = Some(std::time::Duration::from_secs(60));
     let stats_interval = resolver.take(Setting::StatsInterval, |text| match text.trim() {

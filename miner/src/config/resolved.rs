@@ -206,6 +206,8 @@ pub enum UiKind {
     /// One line for each event.
     #[default]
     Lines,
+    /// A screen of its own.
+    Full,
     /// One JSON object for each event.
     Json,
     /// The start banner, warnings and errors.

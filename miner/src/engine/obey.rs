@@ -44,6 +44,7 @@ pub(super) fn obey(
             around.governor.resume();
             Ok("no pause is asked for any more".into()).into()
         }
+        Command::PauseDevice { device, pause } => around.governor.pause_device(&device, pause).into(),
         Command::Limit { device, duty } => around.governor.limit(device.as_deref(), duty).into(),
         Command::SwitchPool(pool) => switch(pool, client).into(),
         Command::Reload => reload(around, client),

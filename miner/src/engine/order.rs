@@ -15,8 +15,15 @@ pub enum Command {
         /// For how long; none for until someone resumes.
         length: Option<Duration>,
     },
-    /// Take a pause back.
+    /// Take a pause back, and those of single devices.
     Resume,
+    /// Stop hashing on one device until it is resumed, or take that back.
+    PauseDevice {
+        /// Which.
+        device: String,
+        /// Whether it pauses.
+        pause: bool,
+    },
     /// Hold a device back, or no longer. Never above what the settings allow.
     Limit {
         /// Which; none for all.
@@ -34,8 +41,8 @@ impl Command {
     /// Its name in messages.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Pause { .. } => "pause",
-            Self::Resume => "resume",
+            Self::Pause { .. } | Self::PauseDevice { pause: true, .. } => "pause",
+            Self::Resume | Self::PauseDevice { pause: false, .. } => "resume",
             Self::Limit { .. } => "limit",
             Self::SwitchPool(_) => "pool",
             Self::Reload => "reload",

@@ -32,6 +32,8 @@ struct Device {
     sensors: BTreeMap<Place, Thermal>,
     duty: Duty,
     limit: Option<Duty>,
+    /// Whether someone asked for a pause of this device.
+    is_paused: bool,
     ramp: Ramp,
     told: Told,
     is_known_blind: bool,
@@ -45,6 +47,7 @@ impl Governor {
             sensors: BTreeMap::new(),
             duty: Duty::FULL,
             limit: None,
+            is_paused: false,
             ramp: Ramp::default(),
             told: Told::default(),
             is_known_blind: false,
@@ -71,9 +74,41 @@ impl Governor {
         self.paused = Some(length.and_then(|length| Some((now.checked_add(length)?, length))));
     }
 
-    /// Someone takes it back.
+    /// Someone takes it back, and those of single devices.
     pub fn resume(&mut self) {
         self.paused = None;
+        self.devices.iter_mut().for_each(|device| device.is_paused = false);
+    }
+
+    /// Someone pauses one device until it is resumed, or takes that back; what else holds it back stays.
+    ///
+    /// # Errors
+    /// When there is no such device; then nothing has changed.
+    pub fn pause_device(&mut self, id: &str, pause: bool) -> Result<String, Problem> {
+        self.check_known(id)?;
+        self.devices.iter_mut().filter(|one| one.watched.id == id).for_each(|one| one.is_paused = pause);
+        Ok(match (pause, self.paused.is_some()) {
+            (true, _) => format!("{id} paused until someone resumes it"),
+            (false, true) => format!("{id} has no pause of its own; the pause of all devices stays"),
+            (false, false) => format!("no pause of {id} is asked for any more"),
+        })
+    }
+
+    fn known(&self) -> Vec<&str> {
+        self.devices.iter().map(|device| device.watched.id.as_str()).collect()
+    }
+
+    fn check_known(&self, id: &str) -> Result<(), Problem> {
+        let known = self.known();
+        if known.contains(&id) {
+            return Ok(());
+        }
+        let problem = Problem::error("no-such-device", format!("there is no device {id}"));
+        let problem = match closest(id, &known) {
+            Some(similar) => problem.help(format!("did you mean {similar}?")),
+            None => problem,
+        };
+        Err(problem.help(format!("name one of: {}", known.join(", "))))
     }
 
     /// Someone holds a device back, or all of them without a name; without a duty no longer. Other caps stay what
@@ -82,16 +117,8 @@ impl Governor {
     /// # Errors
     /// When there is no such device; then nothing has changed.
     pub fn limit(&mut self, device: Option<&str>, duty: Option<Duty>) -> Result<String, Problem> {
-        let known: Vec<&str> = self.devices.iter().map(|device| device.watched.id.as_str()).collect();
-        if let Some(id) = device.filter(|id| !known.contains(id)) {
-            let problem = Problem::error("no-such-device", format!("there is no device {id}"));
-            let problem = match closest(id, &known) {
-                Some(similar) => problem.help(format!("did you mean {similar}?")),
-                None => problem,
-            };
-            return Err(problem.help(format!("name one of: {}", known.join(", "))));
-        }
-        let named = device.map_or_else(|| known.join(", "), ToOwned::to_owned);
+        device.map_or(Ok(()), |id| self.check_known(id))?;
+        let named = device.map_or_else(|| self.known().join(", "), ToOwned::to_owned);
         let duty = duty.filter(|duty| *duty < Duty::FULL);
         let meant = self.devices.iter_mut().filter(|one| device.is_none_or(|id| one.watched.id == id));
         meant.for_each(|one| one.limit = duty);
@@ -158,6 +185,10 @@ impl Governor {
             let limit =
                 device.limit.map(|duty| Cap { reason: Reason::Limit, duty, detail: "by order".into() });
             caps.extend(limit);
+            if device.is_paused {
+                let detail = "this device, until someone resumes it".into();
+                caps.push(Cap { reason: Reason::User, duty: Duty::PAUSE, detail });
+            }
             device.heat(now, &self.settings, read, &mut caps, &mut self.warnings, &mut decision.stop);
             if let Some((duty, detail)) = &power
                 && self.power.knows(&device.watched.id)

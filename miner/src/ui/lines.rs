@@ -210,6 +210,29 @@ impl Lines {
     }
 }
 
+/// Nothing but the summary: another screen shows what happens meanwhile.
+pub(super) struct LastWord(Lines);
+
+impl LastWord {
+    pub(super) fn new(lines: Lines) -> Self {
+        Self(lines)
+    }
+}
+
+impl Screen for LastWord {
+    fn happening(&mut self, _happening: &Happening) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn rates(&mut self, _snapshot: &Snapshot) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn summary(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+        self.0.summary(snapshot)
+    }
+}
+
 fn cap_change(change: &CapChange) -> String {
     let CapChange { device, from, to, cause } = change;
     match cause {

@@ -1,13 +1,20 @@
 //! What people and programs see while the miner runs.
 
+mod full;
 mod json;
+mod keys;
 mod lines;
+mod look;
 mod numbers;
 mod often;
 mod other_time;
 mod problems;
+mod source;
 mod stamp;
+mod status;
 mod table;
+mod topics;
+mod typed;
 mod units;
 mod viewer;
 
@@ -21,9 +28,15 @@ use crate::config::UiKind;
 use crate::engine::{Happening, Snapshot};
 use crate::records::Records;
 
+pub(crate) use full::{Full, show};
+pub(crate) use keys::short_list;
+pub(crate) use look::{Look, is_interactive};
 pub(crate) use problems::crew as crew_problem;
+pub(crate) use source::{Asked, Here, Source};
 pub use stamp::Stamp;
+pub(crate) use status::status;
 pub use table::{DeviceRow, device_rows, table, table_of};
+pub(crate) use typed::Typed;
 pub use units::{count, duration, efficiency, hashrate, joules_per_hash, percent};
 pub use viewer::Viewer;
 
@@ -117,6 +130,15 @@ pub fn stamped_screen(
 ) -> Box<dyn Screen> {
     let detail = match kind {
         UiKind::Json => return Box::new(json::Json::new(out, family, pools, records)),
+        UiKind::Full => {
+            return Box::new(lines::LastWord::new(lines::Lines::new(
+                out,
+                family,
+                pools,
+                records,
+                lines::Detail::News,
+            )));
+        }
         UiKind::Quiet => lines::Detail::Problems,
         UiKind::Lines if verbose => lines::Detail::All,
         UiKind::Lines => lines::Detail::News,

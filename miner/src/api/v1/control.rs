@@ -40,6 +40,16 @@ pub(super) struct PauseOrder {
     /// How long; without it, until someone resumes.
     #[schema(minimum = 1, maximum = 31_622_400)]
     for_s: Option<u64>,
+    /// Which device; without it, all. One alone pauses until it is resumed, without `for_s`.
+    device: Option<String>,
+}
+
+/// The end of a pause.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResumeOrder {
+    /// Which device; without it, all.
+    device: Option<String>,
 }
 
 /// Nothing to say.
@@ -75,24 +85,42 @@ pub(super) async fn pause(
     peer: Option<Extension<Peer>>,
     body: Bytes,
 ) -> Result<Json<Done>, ApiError> {
-    let PauseOrder { for_s } = read(&body)?;
+    let PauseOrder { for_s, device } = read(&body)?;
     if for_s.is_some_and(|seconds| !(1..=MAX_PAUSE_S).contains(&seconds)) {
         return Err(out_of_range("for_s", 1, MAX_PAUSE_S));
     }
-    let command = Command::Pause { length: for_s.map(Duration::from_secs) };
-    order(&state, peer, command, json!({ "order": "pause", "for_s": for_s })).await
+    let command = match &device {
+        None => Command::Pause { length: for_s.map(Duration::from_secs) },
+        Some(_) if for_s.is_some() => {
+            return Err(bad_order("a pause of one device has no end: leave for_s out".into()));
+        }
+        Some(device) => pause_device(&state, device, true)?,
+    };
+    order(&state, peer, command, json!({ "order": "pause", "for_s": for_s, "device": device })).await
 }
 
 /// Take a pause back.
-#[utoipa::path(post, path = "/api/v1/control/resume", tag = "control", request_body = PlainOrder,
+#[utoipa::path(post, path = "/api/v1/control/resume", tag = "control", request_body = ResumeOrder,
     responses((status = 200, body = Done, description = "Nobody wants a pause any more")))]
 pub(super) async fn resume(
     State(state): State<ApiState>,
     peer: Option<Extension<Peer>>,
     body: Bytes,
 ) -> Result<Json<Done>, ApiError> {
-    let PlainOrder {} = read(&body)?;
-    order(&state, peer, Command::Resume, json!({ "order": "resume" })).await
+    let ResumeOrder { device } = read(&body)?;
+    let command = match &device {
+        None => Command::Resume,
+        Some(device) => pause_device(&state, device, false)?,
+    };
+    order(&state, peer, command, json!({ "order": "resume", "device": device })).await
+}
+
+/// The order to pause a device, or to let it go on, if there is one of this name.
+fn pause_device(state: &ApiState, device: &str, pause: bool) -> Result<Command, ApiError> {
+    if state.board.snapshot().devices.iter().any(|known| known.id == device) {
+        return Ok(Command::PauseDevice { device: device.to_owned(), pause });
+    }
+    Err(no_device())
 }
 
 /// Read the configuration again. Limits hold at once, all else at the next start.

@@ -56,6 +56,19 @@ pub(super) fn no_device() -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "no-such-device", "there is no device of this name", help)
 }
 
+/// All threads.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Threads {
+    threads: Vec<model::Thread>,
+}
+
+/// Every worker thread of every device.
+#[utoipa::path(get, path = "/api/v1/threads", tag = "state",
+    responses((status = 200, body = Threads, description = "In order of the devices")))]
+pub(super) async fn threads(State(state): State<ApiState>) -> Json<Threads> {
+    Json(Threads { threads: View::new(&state).threads() })
+}
+
 /// All pools.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Pools {

@@ -29,6 +29,7 @@ fn list() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/api/v1/status", get(lists::status)),
         ("/api/v1/devices", get(lists::devices)),
         ("/api/v1/devices/{id}", get(lists::device)),
+        ("/api/v1/threads", get(lists::threads)),
         ("/api/v1/pools", get(lists::pools)),
         ("/api/v1/shares", get(lists::shares)),
         ("/api/v1/events", get(lists::events)),

@@ -262,6 +262,19 @@ pub(in crate::api) struct Device {
     pub benched: u64,
 }
 
+/// A worker thread.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct Thread {
+    /// Its device.
+    pub device: String,
+    /// Its number there, from 0.
+    pub thread: usize,
+    /// The processing unit that it is pinned to, as the system counts them.
+    pub pinned_to: Option<u32>,
+    /// What it computes.
+    pub hashrate_hs: Hashrate,
+}
+
 /// What holds a device back.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct Cap {

@@ -23,6 +23,7 @@ use crate::api::guard::PAIR_PATH;
         lists::status,
         lists::devices,
         lists::device,
+        lists::threads,
         lists::pools,
         lists::shares,
         lists::events,

@@ -11,7 +11,7 @@ use super::{headline, model};
 use crate::api::time::rfc3339;
 use crate::api::{About, ApiState};
 use crate::clock::unix_seconds;
-use crate::engine::{DeviceSnapshot, Duty, Histogram, PoolSnapshot, Rates, Snapshot};
+use crate::engine::{DeviceSnapshot, Duty, Histogram, PoolSnapshot, Rates, Snapshot, WorkerSnapshot};
 use crate::records::Statistics;
 use crate::telemetry::{DeviceKind, Place};
 
@@ -168,6 +168,20 @@ impl View {
     /// Every device.
     pub(in crate::api) fn devices(&self) -> Vec<model::Device> {
         self.snapshot.devices.iter().map(|device| self.device(device)).collect()
+    }
+
+    /// Every worker thread.
+    pub(in crate::api) fn threads(&self) -> Vec<model::Thread> {
+        let of = |device: &DeviceSnapshot| {
+            let thread = |(number, worker): (usize, &WorkerSnapshot)| model::Thread {
+                device: device.id.clone(),
+                thread: number,
+                pinned_to: worker.pinned_to,
+                hashrate_hs: hashrate(&worker.rates),
+            };
+            device.each_worker.iter().enumerate().map(thread).collect::<Vec<_>>()
+        };
+        self.snapshot.devices.iter().flat_map(of).collect()
     }
 
     fn device(&self, device: &DeviceSnapshot) -> model::Device {

@@ -22,6 +22,7 @@ use crate::api::{ApiSettings, USUAL_BIND};
 use crate::cli::{Context, Remote};
 use crate::config::Pools;
 use crate::problem::Problem;
+use crate::ui::{Asked, Source};
 
 /// Port of the interface where none is named.
 const PORT: u16 = USUAL_BIND.port();
@@ -193,6 +194,26 @@ impl Interface {
             format!("what listens on {} does not answer as rminer does: {}", self.address(), clean(why));
         Problem::error("wrong-program", summary)
             .help("another program has this port, or rminer is of another version: --host ADDRESS:PORT names another")
+    }
+}
+
+impl Source for Interface {
+    fn get<'a>(&'a self, path: &'a str) -> Asked<'a> {
+        Box::pin(async move { self.value(&self.get(path).await?) })
+    }
+
+    fn post<'a>(&'a self, path: &'a str, body: &'a Value) -> Asked<'a> {
+        Box::pin(async move { self.value(&self.post(path, body).await?) })
+    }
+
+    fn address(&self) -> Option<String> {
+        Some(self.address())
+    }
+}
+
+impl Interface {
+    fn value(&self, answer: &Bytes) -> Result<Value, Problem> {
+        serde_json::from_slice(answer).map_err(|_| self.stranger("its answer is no JSON"))
     }
 }
 

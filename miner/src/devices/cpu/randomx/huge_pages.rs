@@ -56,10 +56,16 @@ fn pool(folder: &Path) -> Pool {
     Pool { total: number("nr_hugepages").unwrap_or(0), free: free.saturating_sub(reserved) }
 }
 
+/// Pages of 2 MiB for everything that so many threads need, with the dataset or without it.
+pub(crate) fn needed(threads: usize, with_dataset: bool) -> u32 {
+    let machines = u32::try_from(threads).unwrap_or(u32::MAX).saturating_mul(MACHINE_PAGES);
+    let dataset = if with_dataset { DATASET_PAGES } else { 0 };
+    dataset.saturating_add(CACHE_PAGES).saturating_add(machines)
+}
+
 /// The warning for pages that are missing: what it costs, the numbers, and the command that fixes it.
 pub(crate) fn missing(pool: Pool, machines: usize) -> Problem {
-    let machines = u32::try_from(machines).unwrap_or(u32::MAX).saturating_mul(MACHINE_PAGES);
-    let need = DATASET_PAGES.saturating_add(CACHE_PAGES).saturating_add(machines);
+    let need = needed(machines, true);
     let used = pool.total.saturating_sub(pool.free);
     let set = used.saturating_add(need);
     Problem::warning(
@@ -131,6 +137,7 @@ mod tests {
         assert!(text.contains("40 of 1180 huge pages are free"), "{text}");
         assert!(text.contains("sudo sysctl -w vm.nr_hugepages=1240"), "{text}");
         assert!(text.contains("vm.nr_hugepages = 100"), "{text}");
+        assert_eq!((needed(12, true), needed(12, false)), (1180, 140));
         let text = missing_giant(Pool { total: 3, free: 1 }).to_string();
         assert!(text.contains("1 of 2 pages of 1 GiB are free"), "{text}");
         assert!(text.contains("echo 4 | sudo tee"), "{text}");

@@ -7,14 +7,15 @@ use std::time::Duration;
 use rminer_stratum::text::clean;
 use serde_json::Value;
 
-use crate::ui::{DeviceRow, count, duration, hashrate, table_of};
+use super::table::{DeviceRow, table_of};
+use super::units::{count, duration, hashrate};
 
 /// Most devices and caps that are shown: a rig has some dozens.
-const MAX_DEVICES: usize = 256;
-const MAX_CAPS: usize = 16;
+pub(super) const MAX_DEVICES: usize = 256;
+pub(super) const MAX_CAPS: usize = 16;
 
 /// Lines, the last with a newline.
-pub(super) fn status(status: &Value) -> String {
+pub(crate) fn status(status: &Value) -> String {
     let mut text = header(status);
     text.push('\n');
     let devices = items(&status["devices"], MAX_DEVICES);
@@ -57,7 +58,7 @@ fn header(status: &Value) -> String {
     text + "\n"
 }
 
-fn row(device: &Value) -> DeviceRow {
+pub(super) fn row(device: &Value) -> DeviceRow {
     let rates = &device["hashrate_hs"];
     let is_mining = device["state"] == "mining";
     let shares = &device["shares"];
@@ -80,7 +81,7 @@ fn row(device: &Value) -> DeviceRow {
 }
 
 /// All devices together: rates as the miner adds them up, shares as the rows say.
-fn rig(status: &Value, rows: &[DeviceRow]) -> DeviceRow {
+pub(super) fn rig(status: &Value, rows: &[DeviceRow]) -> DeviceRow {
     let totals = &status["totals"];
     let rates = &totals["hashrate_hs"];
     let sum = |of: fn(&DeviceRow) -> u64| rows.iter().map(of).fold(0, u64::saturating_add);
@@ -99,7 +100,7 @@ fn rig(status: &Value, rows: &[DeviceRow]) -> DeviceRow {
 }
 
 /// What is hashed, what the pools credit with what chance allows, and what was to be expected.
-fn rates(totals: &Value) -> String {
+pub(super) fn rates(totals: &Value) -> String {
     let mut text = format!("rate     hashed {}", hashrate(totals["hashrate_hs"]["60s"].as_f64()));
     if let Some(effective_hs) = totals["effective_hs"].as_f64() {
         let _ = write!(text, "   pool credits {}", hashrate(Some(effective_hs)));
@@ -116,7 +117,7 @@ fn rates(totals: &Value) -> String {
     text
 }
 
-fn pool(pool: &Value) -> String {
+pub(super) fn pool(pool: &Value) -> String {
     let Some(index) = pool["index"].as_u64() else { return "pool     none is mined for".into() };
     let mut text = format!("pool {index:<4}{}", word(&pool["url"]).unwrap_or_default());
     let facts = [
@@ -140,7 +141,7 @@ fn answers(answer_ms: &Value) -> Option<String> {
     Some(format!("answers {p50_ms:.0} ms, 95 % within {p95_ms:.0} ms"))
 }
 
-fn shares(shares: &Value) -> String {
+pub(super) fn shares(shares: &Value) -> String {
     let number = |value: &Value| value.as_u64().unwrap_or(0);
     let mut text = format!("shares   {} accepted", number(&shares["accepted"]));
     let rejected = shares["rejected"].as_object().into_iter().flatten();
@@ -157,7 +158,7 @@ fn shares(shares: &Value) -> String {
     text
 }
 
-fn cap(device: &Value, cap: &Value) -> String {
+pub(super) fn cap(device: &Value, cap: &Value) -> String {
     let left = match cap["duty_pct"].as_f64() {
         Some(duty_pct) if duty_pct > 0.0 => format!("{duty_pct:.1} % of its time"),
         Some(_) => "paused".to_owned(),
@@ -167,16 +168,16 @@ fn cap(device: &Value, cap: &Value) -> String {
     format!("cap      {} {left}: {}, {}", part(&device["id"]), part(&cap["reason"]), part(&cap["detail"]))
 }
 
-fn items(value: &Value, most: usize) -> &[Value] {
+pub(super) fn items(value: &Value, most: usize) -> &[Value] {
     let all = value.as_array().map_or(&[][..], Vec::as_slice);
     &all[..all.len().min(most)]
 }
 
-fn word(value: &Value) -> Option<String> {
+pub(super) fn word(value: &Value) -> Option<String> {
     value.as_str().map(clean)
 }
 
-fn seconds(value: &Value) -> Option<Duration> {
+pub(super) fn seconds(value: &Value) -> Option<Duration> {
     value.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
 }
 
