@@ -7,7 +7,7 @@
 set -euo pipefail
 
 BUILD="libhwloc-dev pkg-config cmake g++ make"
-TEST="monero stunnel4 microsocks haproxy socat openssl iproute2 curl jq util-linux python3 libvulkan1 mesa-vulkan-drivers"
+TEST="monero stunnel4 microsocks haproxy socat openssl iproute2 curl jq util-linux groff-base systemd python3 libvulkan1 mesa-vulkan-drivers"
 
 if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then
     echo "cargo is installed but not on the PATH: add $HOME/.cargo/bin to it" >&2
@@ -46,7 +46,7 @@ if ! command -v apt-get >/dev/null; then
     pkg-config --exists hwloc 2>/dev/null || missing="$missing hwloc-with-headers pkg-config"
     case " $* " in *" test "*)
         command -v monerod >/dev/null || missing="$missing monerod"
-        for tool in stunnel microsocks haproxy socat openssl ss curl jq unshare node npm python3 promtool; do
+        for tool in stunnel microsocks haproxy socat openssl ss curl jq groff systemd-analyze unshare node npm python3 promtool; do
             command -v "$tool" >/dev/null || missing="$missing $tool"
         done ;;
     esac

@@ -1,6 +1,8 @@
 //! The program under a service manager: a socket of the test stands for that of systemd, and hears what it would.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a failure here is a failed test
 
+#[path = "../../fixtures/support.rs"]
+mod fixtures;
 mod support;
 
 use std::fs;
@@ -10,6 +12,8 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use fixtures::with_fixtures;
+use rminer::service::unit::Unit;
 use rminer_pool::bitcoin::{Profile, hashes};
 use rminer_pool::{DifficultyConfig, LocalPool, PoolConfig};
 use support::Miner;
@@ -224,4 +228,30 @@ fn the_service_commands_say_where_there_is_no_systemd() {
     }
     let (code, text) = told(&["service", "uninstall"], &[]);
     assert_eq!((code, text.trim()), (Some(0), "there is no service to remove"));
+}
+
+/// The most that systemd may rate the unit's exposure at; 10 is a service without any sandbox.
+const MAX_EXPOSURE: f64 = 2.0;
+
+#[test]
+fn the_unit_is_sound_and_its_sandbox_is_tight() {
+    with_fixtures("the_unit_is_sound_and_its_sandbox_is_tight", &["systemd-analyze"], || {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rminer.service");
+        // With a program that is there, and without the manual, which is not installed here.
+        let unit = Unit { program: env!("CARGO_BIN_EXE_rminer").into(), ..Unit::default() };
+        let text = unit.text().replace("Documentation=man:rminer(1)\n", "");
+        fs::write(&path, text).unwrap();
+        let analyze = |arguments: &[&str]| {
+            let output = Command::new("systemd-analyze").args(arguments).arg(&path).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+        };
+        let (_, complaints) = analyze(&["verify"]);
+        assert!(!complaints.contains("rminer.service"), "{complaints}");
+        let (report, _) = analyze(&["security", "--offline=true", "--no-pager"]);
+        let level = report.split("Overall exposure level for rminer.service: ").nth(1).unwrap();
+        let level: f64 = level.split(' ').next().unwrap().parse().unwrap();
+        assert!(level <= MAX_EXPOSURE, "{level}");
+    });
 }

@@ -1,6 +1,8 @@
 //! The thread that tells: one alert after the other, each by the command and by the web address.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -22,12 +24,29 @@ pub struct Deliverer {
 
 /// Hands alerts over.
 #[derive(Clone)]
-pub(super) struct Sender(SyncSender<Value>);
+pub(super) struct Sender {
+    alerts: SyncSender<Value>,
+    /// Those that found no room since the last that did.
+    dropped: Arc<AtomicU64>,
+}
 
 impl Sender {
-    /// Never waits. Says whether there was room.
-    pub(super) fn send(&self, alert: Value) -> bool {
-        self.0.try_send(alert).is_ok()
+    /// Never waits. Says whether there was room; the next one for which there is tells how many had none.
+    pub(super) fn send(&self, mut alert: Value) -> bool {
+        let dropped = self.dropped.load(Ordering::Relaxed);
+        if let Some(fields) = alert.as_object_mut().filter(|_| dropped > 0) {
+            fields.insert("dropped".into(), dropped.into());
+        }
+        match self.alerts.try_send(alert) {
+            Ok(()) => {
+                self.dropped.fetch_sub(dropped, Ordering::Relaxed);
+                true
+            }
+            Err(_) => {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+                false
+            }
+        }
     }
 }
 
@@ -42,7 +61,7 @@ impl Deliverer {
         let thread = std::thread::Builder::new()
             .name("alerts".into())
             .spawn(move || tell_all(&settings, &waiting, sink.as_ref()))?;
-        Ok(Self { sender: Sender(sender), thread })
+        Ok(Self { sender: Sender { alerts: sender, dropped: Arc::default() }, thread })
     }
 
     pub(super) fn sender(&self) -> Sender {
@@ -100,7 +119,7 @@ fn by_web(hook: &webhook::Webhook, alert: &Value) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use serde_json::json;
 
@@ -132,6 +151,19 @@ mod tests {
         assert!((MAX_WAITING..=MAX_WAITING + 1).contains(&taken), "{taken}");
         drop(sender);
         deliverer.finish(Duration::ZERO);
+    }
+
+    #[test]
+    fn the_next_that_has_room_says_how_many_had_none() {
+        let (alerts, waiting) = sync_channel(1);
+        let sender = Sender { alerts, dropped: Arc::default() };
+        assert!(sender.send(json!({ "number": 0 })));
+        assert!(!sender.send(json!({ "number": 1 })) && !sender.send(json!({ "number": 2 })));
+        assert_eq!(waiting.recv().unwrap(), json!({ "number": 0 }));
+        assert!(sender.send(json!({ "number": 3 })));
+        assert_eq!(waiting.recv().unwrap(), json!({ "number": 3, "dropped": 2 }));
+        assert!(sender.send(json!({ "number": 4 })));
+        assert_eq!(waiting.recv().unwrap(), json!({ "number": 4 }));
     }
 
     #[test]
