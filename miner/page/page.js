@@ -1,4 +1,4 @@
-// Keeps the page fresh: what the server rendered is looked up again in each new state, by the same paths and forms.
+// What the server rendered is looked up again in each new state, by the same paths and forms.
 const $ = (query, from = document) => from.querySelector(query);
 const $$ = (query, from = document) => [...from.querySelectorAll(query)];
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -55,11 +55,14 @@ function answer(text) {
   if (text) say(text);
 }
 
-let lastSample = 0;
+let lastSample = 0, known = "";
 function headline(line) {
   const state = $("#state");
   state.dataset.level = line.level;
   state.dataset.order = line.order || "";
+  // What happened is known a little later.
+  if (known && line.text !== known) setTimeout(findings, 5000);
+  known = line.text;
   say(line.text);
 }
 function update(status) {
@@ -78,7 +81,7 @@ function update(status) {
   return headline(status.headline);
 }
 
-// Asks for the document again, with the token where there is one.
+// Asks for the document again.
 let loading = false;
 async function reload() {
   if (loading) return;
@@ -185,7 +188,7 @@ function who() {
   for (const button of $$("[data-post]")) button.disabled = Boolean(reads);
 }
 
-// What happened, and what would help: silent where the miner has no such answers.
+// What happened, and what would help.
 const make = (tag, text, name) => { const node = document.createElement(tag); if (text) node.textContent = text; if (name) node.className = name; return node; };
 function command(text) {
   const line = make("div", "", "cmd"), code = make("code", text), button = make("button", "Copy");
@@ -205,7 +208,7 @@ async function list(id, path, item, count) {
   if (!response || !response.ok) return [];
   const { findings = [] } = await response.json();
   if (id === "#explain") findings.reverse();
-  const shown = findings.slice(0, count);
+  const shown = findings.filter((f) => f.level !== "green").slice(0, count);
   $("ul", section).replaceChildren(...shown.map(item));
   section.hidden = !shown.length;
   return findings;
@@ -217,7 +220,7 @@ function happened(finding) {
   if (finding.help) item.append(isCommand(finding.help) ? command(finding.help) : make("p", finding.help));
   return item;
 }
-const levels = { red: "✖ fix this: ", yellow: "▲ ", green: "● ", unknown: "■ unknown: " };
+const levels = { red: "✖ fix this: ", yellow: "▲ ", unknown: "■ " };
 function advised(finding) {
   const item = make("li", "", finding.level);
   item.append(make("b", levels[finding.level] + finding.title));
@@ -234,21 +237,22 @@ async function findings() {
   await chart();
 }
 
-// The chart.
 let plot = null;
 async function chart() {
   const box = $("#plot");
   if (!box || !window.uPlot) return;
-  let hours = 24, data = null;
-  for (hours of [24, 1]) {
+  let data, shown = 0;
+  for (const hours of [24, 1]) {
     const response = await ask(`/api/v1/chart?hours=${hours}`).catch(() => null);
     if (!response || !response.ok) return;
     data = await response.json();
-    // A miner of today has more to show of its last hour.
-    const first = data.raw_hs.findIndex((v) => v !== null);
-    if (first >= 0 && first < data.raw_hs.length * 23 / 24 - 1) break;
+    // A miner of today has more to show of its last hour, or of less.
+    const known = data.raw_hs.length - data.raw_hs.findIndex((v) => v !== null);
+    shown = hours === 1 ? Math.min(60, Math.max(10, Math.ceil(known * data.step_s / 600) * 10)) : 1440;
+    if (known > 7 && known <= data.raw_hs.length) break;
   }
-  put($("#span"), hours === 1 ? "hour" : `${hours} hours`);
+  put($("#span"), shown === 1440 ? "24 hours" : `${shown} minutes`);
+  const end = data.from_s + data.step_s * data.raw_hs.length;
   const times = data.raw_hs.map((_, i) => data.from_s + data.step_s * (i + 0.5));
   // Shares come by chance: a mean says more than each step.
   const smooth = data.effective_hs.map((v, i, all) => {
@@ -275,7 +279,7 @@ async function chart() {
   if (plot) plot.destroy();
   plot = new uPlot({
     ...size(), legend: { show: false }, cursor: { y: false, drag: { x: false, y: false } }, padding: [10, hasHeat ? 0 : 12, 0, 0],
-    scales: { x: { range: [data.from_s, data.from_s + data.step_s * times.length] }, hs: { range: (_, lo, hi) => [0, (hi || 1) * 1.1] }, c: { range: (_, lo, hi) => [Math.min(20, lo ?? 20), Math.max(100, hi ?? 100)] } },
+    scales: { x: { range: [end - shown * 60, end] }, hs: { range: (_, lo, hi) => [0, (hi || 1) * 1.1] }, c: { range: (_, lo, hi) => [Math.min(20, lo ?? 20), Math.max(100, hi ?? 100)] } },
     axes: [{ ...axis, size: 32, space: 60, values: (_, all) => all.map((t) => clock(t * 1000)) },
       { ...axis, scale: "hs", size: 74, values: (_, all) => all.map((v) => prefixed(v, "H/s")) },
       { ...axis, scale: "c", side: 1, size: 48, grid: { show: false }, show: hasHeat, values: (_, all) => all.map((v) => `${v} °C`) }],
@@ -302,7 +306,7 @@ function ready() {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chart());
 setInterval(findings, 60000);
 
-// A code in the address is used once, and does not stay there.
+// A code in the address does not stay there.
 function fromAddress() {
   const code = /^#pair=([0-9a-z-]{8,16})$/i.exec(location.hash);
   if (!code) return false;
