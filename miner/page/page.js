@@ -11,7 +11,13 @@ function keep(value) {
   try { value ? localStorage.setItem("rminer", JSON.stringify(value)) : localStorage.removeItem("rminer"); } catch { /* none */ }
 }
 const headers = (more = {}) => (key ? { ...more, Authorization: "Bearer " + key.token } : more);
-const ask = (path, signal) => fetch(path, { headers: headers(), cache: "no-store", signal });
+// How far this device's clock is ahead of the rig's, in milliseconds.
+let skew = 0;
+async function ask(path, signal) {
+  const response = await fetch(path, { headers: headers(), cache: "no-store", signal });
+  skew = Date.now() - Date.parse(response.headers.get("date"));
+  return response;
+}
 
 // Numbers, as the server writes them.
 const digits = (v) => { const s = Math.abs(v); return v.toFixed(s >= 99.95 || s < 0.0005 ? 0 : s >= 9.995 ? 1 : s >= 0.0995 ? 2 : 3); };
@@ -31,13 +37,11 @@ const forms = {
   count: (v) => v.toFixed(0).replace(/\B(?=(\d{3})+$)/g, "\u202f"), c: (v) => `${v.toFixed(0)} °C`,
   w: (v) => `${digits(v)} W`, pct: (v) => `${digits(v)} %`, chance: (v) => `± ${digits(v)} %`,
   j: (v) => `${digits(v)} J/kH`, ms: (v) => `${digits(v)} ms`, length,
-  ago: (v) => `${length(Date.now() / 1000 - skew - Date.parse(v) / 1000)} ago`,
+  ago: (v) => `${length((Date.now() - skew - Date.parse(v)) / 1000)} ago`,
   fans: (v) => most(v, "%"), heat: (v) => most(v, "°C"),
 };
 const show = (v, form) => ((v ?? "") === "" ? "–" : `${forms[form](v)}`);
 const put = (node, text) => { if (node.textContent !== text) node.textContent = text; };
-// How far this device's clock is ahead of the rig's, in seconds.
-let skew = 0;
 
 // The state line is read out when it changes, and not too often.
 let saidAt = 0, saidWhat = "", waiting = 0;
@@ -90,7 +94,6 @@ async function reload() {
     let response = await ask("/");
     if (response.status === 401) { keep(null); response = await ask("/"); }
     if (response.ok) {
-      skew = Date.now() / 1000 - Date.parse(response.headers.get("date") || new Date()) / 1000;
       const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
       document.title = fresh.title;
       document.body.toggleAttribute("data-stranger", fresh.body.hasAttribute("data-stranger"));
@@ -150,20 +153,20 @@ async function post(path, body) {
   const error = said.error || { message: `HTTP ${response.status}`, help: "" };
   throw Object.assign(new Error(`${error.message}. ${error.help}`), { status: response.status });
 }
-const words = (error) => (error.status ? error.message : "The miner does not answer.");
+const words = (error) => (error.status ? error.message : "No answer.");
 async function order(button) {
-  if (!key) return askForPairing("To give orders, this device needs a code.");
+  if (!key) return needCode("Orders need a code.");
   button.disabled = true;
   try {
     const said = await post(`/api/v1/control/${button.dataset.post}`, JSON.parse(button.dataset.body || "{}"));
     answer(`Done: ${said.result}.`);
   } catch (error) {
-    if (error.status === 401) { keep(null); who(); askForPairing("This device is paired no longer."); }
+    if (error.status === 401) { keep(null); who(); needCode("This device is paired no longer."); }
     answer(words(error));
   }
   return (button.disabled = false);
 }
-function askForPairing(why) {
+function needCode(why) {
   $("#pair").classList.remove("paired");
   put($("#pair-says"), why);
   $("#code").focus();
@@ -183,13 +186,13 @@ async function pair(code) {
 function who() {
   $("#pair").classList.toggle("paired", Boolean(key));
   const line = $("#who");
-  const reads = key && key.scope === "read";
-  if (line) put(line, !key ? "The first order asks for a code." : reads ? "This device may look, not give orders." : "This device is paired and may give orders.");
-  for (const button of $$("[data-post]")) button.disabled = Boolean(reads);
+  const reads = key?.scope === "read";
+  if (line) put(line, !key ? "The first order asks for a code." : reads ? "This device may only look." : "This device may give orders.");
+  for (const button of $$("[data-post]")) button.disabled = reads;
 }
 
 // What happened, and what would help.
-const make = (tag, text, name) => { const node = document.createElement(tag); if (text) node.textContent = text; if (name) node.className = name; return node; };
+const make = (tag, text, name = "") => { const node = document.createElement(tag); node.textContent = text; node.className = name; return node; };
 function command(text) {
   const line = make("div", "", "cmd"), code = make("code", text), button = make("button", "Copy");
   button.type = "button";
@@ -205,7 +208,7 @@ async function list(id, path, item, count) {
   const section = $(id);
   if (!section) return [];
   const response = await ask(path).catch(() => null);
-  if (!response || !response.ok) return [];
+  if (!response?.ok) return [];
   const { findings = [] } = await response.json();
   if (id === "#explain") findings.reverse();
   const shown = findings.filter((f) => f.level !== "green").slice(0, count);
@@ -244,7 +247,7 @@ async function chart() {
   let data, shown = 0;
   for (const hours of [24, 1]) {
     const response = await ask(`/api/v1/chart?hours=${hours}`).catch(() => null);
-    if (!response || !response.ok) return;
+    if (!response?.ok) return;
     data = await response.json();
     // A miner of today has more to show of its last hour, or of less.
     const known = data.raw_hs.length - data.raw_hs.findIndex((v) => v !== null);
