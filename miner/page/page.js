@@ -64,7 +64,7 @@ function headline(line) {
   const state = $("#state");
   state.dataset.level = line.level;
   state.dataset.order = line.order || "";
-  // What happened is known a little later.
+  // What happened shows a little later.
   if (known && line.text !== known) setTimeout(findings, 5000);
   known = line.text;
   say(line.text);
@@ -257,7 +257,7 @@ async function chart() {
   put($("#span"), shown === 1440 ? "24 hours" : `${shown} minutes`);
   const end = data.from_s + data.step_s * data.raw_hs.length;
   const times = data.raw_hs.map((_, i) => data.from_s + data.step_s * (i + 0.5));
-  // Shares come by chance: a mean says more than each step.
+  // Shares come by chance: a mean says more.
   const smooth = data.effective_hs.map((v, i, all) => {
     const known = all.slice(Math.max(0, i - 11), i + 1).filter((x) => x !== null);
     return v === null ? null : known.reduce((a, b) => a + b, 0) / known.length;
