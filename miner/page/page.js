@@ -64,7 +64,7 @@ function headline(line) {
   const state = $("#state");
   state.dataset.level = line.level;
   state.dataset.order = line.order || "";
-  // What happened shows a little later.
+  // Explained a little later.
   if (known && line.text !== known) setTimeout(findings, 5000);
   known = line.text;
   say(line.text);
@@ -220,7 +220,7 @@ const clock = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit",
 function happened(finding) {
   const until = finding.ongoing ? "now" : clock(finding.to), item = make("li", "", until);
   item.append(make("b", finding.what), make("p", `${clock(finding.from)} to ${until}: ${finding.cause}`));
-  if (finding.help) item.append(isCommand(finding.help) ? command(finding.help) : make("p", finding.help));
+  if (finding.help && finding.ongoing) item.append(isCommand(finding.help) ? command(finding.help) : make("p", finding.help));
   return item;
 }
 const levels = { red: "✖ fix this: ", yellow: "▲ ", unknown: "■ " };
