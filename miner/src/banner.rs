@@ -100,7 +100,9 @@ fn lines(
         let needs = if access.is_closed() { "needs" } else { "orders need" };
         let path = access.token.as_ref().and_then(|token| token.path());
         let token = path.map(|path| format!("   {needs} the token in {}", path.display()));
-        lines.push(format!("  watch    http://{}{}", access.bind, token.unwrap_or_default()));
+        // A phone is let in by who may give orders.
+        let phone = access.token.as_ref().map_or("", |_| "   phone: rminer ctl pair");
+        lines.push(format!("  watch    http://{}{phone}{}", access.bind, token.unwrap_or_default()));
     }
     match kind {
         UiKind::Lines | UiKind::Quiet if is_interactive() => {

@@ -99,6 +99,20 @@ impl OnTerminal {
         }
     }
 
+    /// Waits until the full screen shows a text.
+    fn see(&mut self, text: &str) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let screen = screen(&self.shown());
+            if screen.contains(text) {
+                return;
+            }
+            let exited = self.child.try_wait().unwrap();
+            assert!(exited.is_none() && Instant::now() < end, "no {text:?} (exit {exited:?}) in\n{screen}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     fn press(&mut self, keys: &str) -> usize {
         let from = self.shown().len();
         self.keyboard.write_all(keys.as_bytes()).unwrap();
@@ -142,6 +156,45 @@ impl Drop for OnTerminal {
     }
 }
 
+/// The full screen as a person sees it: what was written where, since it was opened. Only what it uses is understood.
+fn screen(shown: &str) -> String {
+    const WIDE: usize = 200;
+    const HIGH: usize = 60;
+    let mut cells = vec![vec![' '; WIDE]; HIGH];
+    let (mut row, mut column) = (0, 0);
+    let mut letters = shown.rsplit_once(ALTERNATE).map_or("", |(_, rest)| rest).chars();
+    while let Some(letter) = letters.next() {
+        if letter != '\x1b' {
+            if let Some(cell) = cells.get_mut(row).and_then(|line: &mut Vec<char>| line.get_mut(column)) {
+                *cell = letter;
+            }
+            column += 1;
+            continue;
+        }
+        if letters.next() != Some('[') {
+            continue;
+        }
+        let mut numbers = String::new();
+        let Some(end) = letters.find(|letter| {
+            let ends = letter.is_ascii_alphabetic();
+            if !ends {
+                numbers.push(*letter);
+            }
+            ends
+        }) else {
+            break;
+        };
+        let mut numbers = numbers.split(';').map(|number| number.parse::<usize>().unwrap_or(1));
+        match end {
+            'H' => (row, column) = (numbers.next().unwrap_or(1) - 1, numbers.next().unwrap_or(1) - 1),
+            'J' => cells.iter_mut().for_each(|line| line.fill(' ')),
+            _ => {}
+        }
+    }
+    let lines = cells.iter().map(|line| line.iter().collect::<String>().trim_end().to_owned());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// What `stty -a` shows.
 fn modes(terminal: &OwnedFd) -> Vec<u8> {
     let stty =
@@ -165,21 +218,20 @@ fn the_full_screen_opens_obeys_and_gives_the_terminal_back() {
     let mut miner = OnTerminal::demo(&["--ui", "full"]);
     let opened = miner.wait(0, ALTERNATE);
     assert!(miner.shown()[..opened].contains("no fee, pid"), "the start is on the terminal as it was");
-    miner.wait(opened, "sha256d");
-    miner.wait(opened, "hashed in the last hour");
-    let from = miner.press("?");
-    miner.wait(from, "Esc closes");
+    miner.see("MINING, all well");
+    miner.see("hashed in the last hour");
     miner.press("?");
-    let from = miner.press("p");
-    miner.wait(from, "paused until someone resumes");
-    miner.wait(from, "PAUSED by user");
-    let from = miner.press("r");
-    miner.wait(from, "no pause is asked for any more");
-    let from = miner.shown().len();
+    miner.see("Esc closes");
+    miner.press("?");
+    miner.press("p");
+    miner.see("order    pause: paused until someone resumes");
+    miner.see("PAUSED by user");
+    miner.press("r");
+    miner.see("MINING, all well");
     miner.resize(40, 10);
-    miner.wait(from, "this window has 40 x 10");
+    miner.see("this window has 40 x 10");
     miner.resize(120, 40);
-    miner.wait(from, "hashed in the last hour");
+    miner.see("hashed in the last hour");
     miner.press("q");
     let (code, shown) = miner.ended();
     assert_eq!(code, Some(0), "{shown:?}");
@@ -190,8 +242,7 @@ fn the_full_screen_opens_obeys_and_gives_the_terminal_back() {
 fn signals_give_the_terminal_back_as_well() {
     for signal in ["TERM", "INT"] {
         let mut miner = OnTerminal::demo(&["--ui", "full"]);
-        let opened = miner.wait(0, ALTERNATE);
-        miner.wait(opened, "hashed in the last hour");
+        miner.see("hashed in the last hour");
         miner.signal(signal);
         let (code, shown) = miner.ended();
         assert_eq!(code, Some(0), "{shown:?}");
@@ -236,10 +287,9 @@ fn another_miner_is_watched_steered_and_missed() {
     let address = miner.api().to_string();
     let mut top =
         OnTerminal::start(&["top", "--host", &address], &[("RMINER_API_TOKEN", &miner.api_token())]);
-    let opened = top.wait(0, ALTERNATE);
-    top.wait(opened, "NO POOL");
-    let from = top.press("p");
-    top.wait(from, "paused until someone resumes");
+    top.see("NO POOL");
+    top.press("p");
+    top.see("paused until someone resumes");
     let from = top.press("q");
     top.wait(from, NORMAL);
     let (code, shown) = top.ended();
@@ -248,13 +298,11 @@ fn another_miner_is_watched_steered_and_missed() {
     // Without the token an order is refused, and the screen says what to do. A miner that goes away may come back.
     let wrong = "wrong-but-long-enough-for-a-token";
     let mut top = OnTerminal::start(&["top", "--host", &address], &[("RMINER_API_TOKEN", wrong)]);
-    let opened = top.wait(0, ALTERNATE);
-    top.wait(opened, "NO POOL");
-    let from = top.press("r");
-    top.wait(from, "does not let us");
-    let from = top.shown().len();
+    top.see("NO POOL");
+    top.press("r");
+    top.see("does not let us");
     assert_eq!(miner.stop().0, Some(0));
-    top.wait(from, "NO CONNECTION");
+    top.see("NO CONNECTION");
     top.signal("TERM");
     assert_eq!(top.ended().0, Some(0));
 }

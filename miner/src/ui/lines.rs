@@ -91,6 +91,11 @@ impl Lines {
         Self { stamp, ..self }
     }
 
+    /// What comes from now on goes to `out`.
+    pub(super) fn write_to(&mut self, out: Box<dyn Write>) {
+        self.out = out;
+    }
+
     /// A difficulty as the pools count it, from expected hashes.
     fn difficulty(&self, hashes: f64) -> String {
         count(self.family.pool_difficulty(hashes))
@@ -207,29 +212,6 @@ impl Lines {
             }
             Notice::Warning(problem) => self.problem(problem),
         }
-    }
-}
-
-/// Nothing but the summary: another screen shows what happens meanwhile.
-pub(super) struct LastWord(Lines);
-
-impl LastWord {
-    pub(super) fn new(lines: Lines) -> Self {
-        Self(lines)
-    }
-}
-
-impl Screen for LastWord {
-    fn happening(&mut self, _happening: &Happening) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn rates(&mut self, _snapshot: &Snapshot) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn summary(&mut self, snapshot: &Snapshot) -> io::Result<()> {
-        self.0.summary(snapshot)
     }
 }
 

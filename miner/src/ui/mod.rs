@@ -3,6 +3,7 @@
 mod full;
 mod json;
 mod keys;
+mod last_word;
 mod lines;
 mod look;
 mod numbers;
@@ -130,15 +131,7 @@ pub fn stamped_screen(
 ) -> Box<dyn Screen> {
     let detail = match kind {
         UiKind::Json => return Box::new(json::Json::new(out, family, pools, records)),
-        UiKind::Full => {
-            return Box::new(lines::LastWord::new(lines::Lines::new(
-                out,
-                family,
-                pools,
-                records,
-                lines::Detail::News,
-            )));
-        }
+        UiKind::Full => return Box::new(last_word::LastWord::new(out, family, pools, records)),
         UiKind::Quiet => lines::Detail::Problems,
         UiKind::Lines if verbose => lines::Detail::All,
         UiKind::Lines => lines::Detail::News,

@@ -161,6 +161,27 @@ pub(super) const INTERFACE: &[Entry] = &[
         ],
     },
     Entry {
+        code: "no-terminal",
+        meaning: "The full screen was asked for where input or output is no terminal. While mining, lines are printed instead.",
+        causes: &[
+            "a service, a container, or a pipe behind the command",
+        ],
+        remedies: &[
+            "rminer status --watch prints lines, with --json for programs",
+            "run rminer top in a terminal; --host names a miner elsewhere",
+        ],
+    },
+    Entry {
+        code: "terminal",
+        meaning: "The terminal cannot be used for the full screen.",
+        causes: &[
+            "it was closed, or belongs to another program",
+        ],
+        remedies: &[
+            "mine with --ui lines",
+        ],
+    },
+    Entry {
         code: "no-reload",
         meaning: "There is no configuration to read again.",
         causes: &[

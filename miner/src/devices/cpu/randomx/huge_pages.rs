@@ -76,7 +76,9 @@ pub(crate) fn missing(pool: Pool, machines: usize) -> Problem {
         "need {need} pages of 2 MiB for dataset, cache and threads; vm.nr_hugepages = {}",
         pool.total
     ))
-    .help(format!("sudo sysctl -w vm.nr_hugepages={set}"))
+    .help(format!(
+        "sudo rminer setup hugepages     (does: sysctl -w vm.nr_hugepages={set}; --persist keeps it)"
+    ))
     .help("mining goes on without; --huge-pages off silences this")
 }
 
@@ -135,7 +137,10 @@ mod tests {
     fn the_command_asks_for_what_is_missing_and_keeps_what_others_use() {
         let text = missing(Pool { total: 100, free: 40 }, 12).to_string();
         assert!(text.contains("40 of 1180 huge pages are free"), "{text}");
-        assert!(text.contains("sudo sysctl -w vm.nr_hugepages=1240"), "{text}");
+        assert!(
+            text.contains("sudo rminer setup hugepages     (does: sysctl -w vm.nr_hugepages=1240;"),
+            "{text}"
+        );
         assert!(text.contains("vm.nr_hugepages = 100"), "{text}");
         assert_eq!((needed(12, true), needed(12, false)), (1180, 140));
         let text = missing_giant(Pool { total: 3, free: 1 }).to_string();

@@ -26,14 +26,14 @@ fn run_child(case: &str) -> String {
 fn without_room_for_a_dataset_it_mines_in_light_mode() {
     let text = run_child("auto");
     assert_eq!(text.matches("warning[huge-pages]").count(), 1, "{text}");
-    assert_eq!(text.matches("sudo sysctl -w vm.nr_hugepages=").count(), 1, "{text}");
+    assert_eq!(text.matches("sysctl -w vm.nr_hugepages=").count(), 1, "{text}");
     assert_eq!(text.matches("warning[light-mode]").count(), 1, "{text}");
     assert_eq!(text.matches("mode Light").count(), 2, "once for each seed: {text}");
 }
 
 #[test]
 fn who_insists_on_pages_or_mode_gets_an_error_with_the_fix() {
-    assert!(run_child("on").contains("sudo sysctl -w vm.nr_hugepages="));
+    assert!(run_child("on").contains("sysctl -w vm.nr_hugepages="));
     assert!(run_child("fast").contains("error: no memory for the RandomX dataset"));
 }
 
