@@ -234,3 +234,58 @@ fn the_manual_can_be_typeset() {
         }
     });
 }
+
+#[test]
+fn the_package_for_debian_has_its_parts_and_starts_nothing() {
+    with_fixtures(
+        "the_package_for_debian_has_its_parts_and_starts_nothing",
+        &["bash", "dpkg-deb", "gzip"],
+        || {
+            use std::os::unix::fs::PermissionsExt as _;
+            let folder = tempfile::tempdir().unwrap();
+            let binary = folder.path().join("built");
+            let script = "#!/bin/sh\ncase $1 in\n--version) echo rminer 0.4.0-rc1 ;;\nman) mkdir -p \"$3\"; echo .TH >\"$3/rminer.1\" ;;\n\
+                      completions) echo \"for $2\" ;;\n*) exit 1 ;;\nesac\n";
+            fs::write(&binary, script).unwrap();
+            fs::set_permissions(&binary, fs::Permissions::from_mode(0o700)).unwrap();
+            let pack = |out: &str| {
+                let script = repository().join("deploy/deb/package.sh");
+                let mut command = Command::new("bash");
+                command.arg(script).arg(&binary).arg(folder.path().join(out)).env("DEB_COMPRESSION", "gzip");
+                PathBuf::from(said(&mut command).trim())
+            };
+            let package = pack("a");
+            assert!(
+                package.file_name().unwrap().to_str().unwrap().starts_with("rminer_0.4.0~rc1_"),
+                "{package:?}"
+            );
+            assert_eq!(fs::read(&package).unwrap(), fs::read(pack("b")).unwrap());
+            let list = said(Command::new("dpkg-deb").arg("--contents").arg(&package));
+            for (file, mode) in [
+                ("./usr/bin/rminer", "-rwxr-xr-x root/root"),
+                ("./usr/lib/systemd/system/rminer.service", "-rw-r--r-- root/root"),
+                ("./usr/share/man/man1/rminer.1.gz", "-rw-r--r-- root/root"),
+                ("./usr/share/bash-completion/completions/rminer", "-rw-r--r-- root/root"),
+                ("./usr/share/doc/rminer/copyright", "-rw-r--r-- root/root"),
+                ("./etc/rminer/", "drwxr-xr-x root/root"),
+            ] {
+                let line = list.lines().find(|line| line.ends_with(&format!(" {file}")));
+                assert!(line.is_some_and(|line| line.starts_with(mode)), "{file}: {list}");
+            }
+            let unpacked = folder.path().join("unpacked");
+            said(Command::new("dpkg-deb").arg("--raw-extract").arg(&package).arg(&unpacked));
+            let unit = fs::read_to_string(unpacked.join("usr/lib/systemd/system/rminer.service")).unwrap();
+            assert!(
+                read("deploy/systemd/rminer.service").ends_with(&unit) && unit.contains("[Service]"),
+                "{unit}"
+            );
+            // Without settings there is nothing to start.
+            let scripts = ["postinst", "prerm"]
+                .map(|name| fs::read_to_string(unpacked.join("DEBIAN").join(name)).unwrap());
+            assert!(
+                !scripts.concat().contains("start") && !scripts.concat().contains("enable "),
+                "{scripts:?}"
+            );
+        },
+    );
+}
