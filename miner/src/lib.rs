@@ -18,6 +18,7 @@ pub mod mine;
 pub mod problem;
 pub mod records;
 pub mod reload;
+pub mod report;
 pub mod safety;
 pub mod service;
 pub mod setup;

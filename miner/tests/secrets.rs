@@ -370,6 +370,8 @@ fn planted_secrets_are_nowhere_to_be_seen() {
         &["alert", "test"],
         &["pool", "test"],
         &["pool", "test", "--json"],
+        &["doctor", "-v"],
+        &["doctor", "--json", "--pools"],
         &["--dry-run"],
         &["--dry-run", "--ui", "json", "-vv"],
     ] {
@@ -385,6 +387,29 @@ fn planted_secrets_are_nowhere_to_be_seen() {
         command.env("RMINER_PASS", POOL_PASS).env("RMINER_USER", USER).env("RMINER_API_TOKEN", TOKEN);
         command.env("RMINER_POOL", format!("stratum+tcp://{}", pool.addr())).args(arguments);
         shown.run(&format!("environment, {name}"), &mut command);
+    }
+
+    // A report for others, with a log that should not have had a secret in it.
+    let log = folder.path().join("leaky.log");
+    fs::write(&log, format!("pass {POOL_PASS} token {TOKEN}\nurl {}\n", percent_encoded(POOL_PASS))).unwrap();
+    for (name, from_file) in [("file", true), ("environment", false)] {
+        let path = folder.path().join(format!("report-{name}.json"));
+        let mut command = program(folder.path());
+        command.args(["report", "--yes", "--output"]).arg(&path);
+        if from_file {
+            // Logs of a run with other secrets are another matter.
+            command.arg("--config").arg(&config);
+        } else {
+            command.env("RMINER_PASS", POOL_PASS).env("RMINER_USER", USER).env("RMINER_API_TOKEN", TOKEN);
+            command.env("RMINER_POOL", format!("stratum+tcp://{}", pool.addr())).env("RMINER_LOG_FILE", &log);
+        }
+        command.env("RMINER_ALGO", "sha256d");
+        let output = shown.run(&format!("{name}, report"), &mut command);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let report = fs::read_to_string(&path).unwrap();
+        assert!(report.contains("\"doctor\"") && !report.contains(USER), "{name}: {report}");
+        assert!(from_file || report.contains("pass *** token ***"), "{name}: {report}");
+        shown.add(format!("{name}, report's file"), report);
     }
 
     // What is said of settings that are wrong.

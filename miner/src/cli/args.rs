@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::bench_args::BenchArgs;
-use super::remote_args::{CtlArgs, DoctorArgs, ExplainArgs, StatusArgs, TopArgs};
+use super::remote_args::{CtlArgs, DoctorArgs, ExplainArgs, ReportArgs, StatusArgs, TopArgs};
 use super::service_args::ServiceArgs;
 use super::setup_args::SetupArgs;
 use super::{foreign, options};
@@ -115,6 +115,8 @@ pub enum Command {
     Ctl(CtlArgs),
     /// Find what costs hashrate or safety here, ranked, each with what to do about it
     Doctor(DoctorArgs),
+    /// Write a support bundle without secrets, after showing what is inside
+    Report(ReportArgs),
     /// Do what needs root, once: huge pages, registers, rights on graphics cards; --undo sets it back
     Setup(SetupArgs),
     /// Check, show, create or convert a config file

@@ -17,7 +17,9 @@ use clap::FromArgMatches;
 pub use args::{AlertCommand, Cli, Command, ConfigCommand, PoolCommand, command, own_command};
 pub use bench_args::BenchArgs;
 pub use context::Context;
-pub use remote_args::{CtlArgs, DoctorArgs, ExplainArgs, OrderArgs, Remote, StatusArgs, TopArgs, Which};
+pub use remote_args::{
+    CtlArgs, DoctorArgs, ExplainArgs, OrderArgs, Remote, ReportArgs, StatusArgs, TopArgs, Which,
+};
 
 pub use service_args::ServiceArgs;
 pub use setup_args::{SetupArgs, SetupPart};

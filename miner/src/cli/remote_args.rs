@@ -76,6 +76,20 @@ pub struct TopArgs {
     pub remote: Remote,
 }
 
+/// Options of `rminer report`.
+#[derive(Debug, clap::Args)]
+pub struct ReportArgs {
+    /// Which miner is asked.
+    #[command(flatten)]
+    pub remote: Remote,
+    /// File to write [default: rminer-report-TIME.json, here]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write it without asking
+    #[arg(long)]
+    pub yes: bool,
+}
+
 /// Options of `rminer ctl`.
 #[derive(Debug, clap::Args)]
 pub struct CtlArgs {

@@ -86,6 +86,19 @@ pub(super) fn run(context: &Context<'_>) -> Exit {
     printed
 }
 
+/// The same for a report: rows, and what there is to warn of.
+pub(super) fn found(context: &Context<'_>) -> serde_json::Value {
+    let silent: NoticeSink = Arc::new(|_| {});
+    let (mut rows, warnings) = match cpu::rows(&silent) {
+        Ok(found) => found,
+        Err(error) => return error.to_string().into(),
+    };
+    rows.extend(gpu::rows(config::state_folder(context.env()).as_deref()));
+    sensors::look(&mut rows);
+    let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    serde_json::json!({ "devices": rows, "warnings": warnings })
+}
+
 /// Ends a command whose devices cannot do what was asked for, or cannot do anything.
 pub(super) fn device_failed(context: &Context<'_>, error: &DeviceError) -> Exit {
     let (code, exit) = match error {

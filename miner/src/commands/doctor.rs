@@ -52,7 +52,7 @@ fn remote(args: &DoctorArgs, context: &Context<'_>) -> Result<Report, Problem> {
     serde_json::from_slice(&answer).map_err(|_| interface.stranger("its findings are of another form"))
 }
 
-fn here(args: &DoctorArgs, context: &Context<'_>) -> Report {
+pub(super) fn here(args: &DoctorArgs, context: &Context<'_>) -> Report {
     let read = context.read(Pools::Optional);
     let inputs = match &read {
         Ok(resolution) => inputs(&resolution.settings),
@@ -191,7 +191,7 @@ fn pools(settings: &Settings) -> Vec<Finding> {
 fn of_step(name: &str, step: &StepReport) -> Finding {
     let code = match step.step {
         Step::Name | Step::Connect | Step::Proxy => "pool-unreachable",
-        Step::Tls if step.text.contains("pin") => "tls-pin",
+        Step::Tls if step.text.contains("not the pinned") => "tls-pin",
         Step::Tls => "tls-untrusted",
         Step::Login => "login-refused",
         Step::Job | Step::Keepalive => "no-job",
@@ -200,4 +200,24 @@ fn of_step(name: &str, step: &StepReport) -> Finding {
     let finding = Finding::red(code, format!("{name}: {}", lines.next().unwrap_or_default()));
     let finding = if step.step == Step::Tls { finding.safety() } else { finding };
     lines.fold(finding, Finding::fact).command("rminer pool test")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_that_fail_have_names_of_their_own() {
+        let code = |step, text: &str| {
+            let report = StepReport { step, ok: false, text: text.into(), took: Duration::ZERO };
+            let finding = of_step("pool 1", &report);
+            assert!(finding.title.starts_with("pool 1: "), "{finding:?}");
+            finding.code
+        };
+        assert_eq!(code(Step::Connect, "refused\nafter 2 ms"), "pool-unreachable");
+        assert_eq!(code(Step::Tls, "the certificate is not the pinned one"), "tls-pin");
+        assert_eq!(code(Step::Tls, "nobody vouches for it\n--tls-pin AB"), "tls-untrusted");
+        assert_eq!(code(Step::Login, "no such account"), "login-refused");
+        assert_eq!(code(Step::Job, "none came"), "no-job");
+    }
 }

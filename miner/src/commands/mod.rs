@@ -13,6 +13,7 @@ mod explain;
 mod man;
 mod pool;
 mod remote;
+mod report;
 mod service;
 mod setup;
 mod status;
@@ -46,6 +47,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Exit {
         Command::Explain(args) => explain::run(&args, context),
         Command::Top(args) => top::run(&args, context),
         Command::Ctl(args) => ctl::run(&args, context),
+        Command::Report(args) => report::run(&args, context),
         Command::Setup(args) => setup::run(&args, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Config(command) => config::run(command, context),

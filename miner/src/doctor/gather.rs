@@ -177,3 +177,6 @@ fn writable_by_others(file: &Path) -> Vec<PathBuf> {
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode())
 }
+
+#[cfg(test)]
+mod tests;

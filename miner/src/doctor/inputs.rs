@@ -35,7 +35,7 @@ impl SettingsFacts {
     pub fn of(settings: &Settings) -> Self {
         let schedule = settings.effective.iter().find(|setting| setting.key.ends_with("schedule"));
         let schedule =
-            schedule.filter(|setting| !setting.value.is_empty()).map(|setting| setting.value.clone());
+            schedule.filter(|setting| setting.origin != "default").map(|setting| setting.value.clone());
         Self {
             problems: settings.warnings.clone(),
             api_bind: settings.api.bind,

@@ -1,5 +1,6 @@
 //! What every code means that the program shows: in messages, in refusals of the interface, in findings.
 
+mod doctor;
 mod findings;
 mod interface;
 mod running;
@@ -10,6 +11,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use doctor::DOCTOR;
 use findings::FINDINGS;
 use interface::INTERFACE;
 use running::RUNNING;
@@ -29,9 +31,10 @@ pub struct Entry {
     pub remedies: &'static [&'static str],
 }
 
-/// All of them: settings, what happens, services, the interface, findings; each part in the order of the alphabet.
+/// All of them: settings, what happens, services, the interface, findings, doctor; each part in the order of the
+/// alphabet.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
-    [SETTINGS, RUNNING, SERVICE, INTERFACE, FINDINGS].into_iter().flatten()
+    [SETTINGS, RUNNING, SERVICE, INTERFACE, FINDINGS, DOCTOR].into_iter().flatten()
 }
 
 /// The one of this name.
@@ -62,12 +65,33 @@ mod tests {
     use super::*;
 
     /// Calls that take a code: its place among the arguments.
-    const CALLS: [(&str, usize); 4] =
-        [("Problem::error(", 0), ("Problem::warning(", 0), ("ApiError::new(", 1), ("Self::new(", 1)];
+    const CALLS: [(&str, usize); 8] = [
+        ("Problem::error(", 0),
+        ("Problem::warning(", 0),
+        ("ApiError::new(", 1),
+        ("Self::new(", 1),
+        ("Finding::new(", 0),
+        ("Finding::green(", 0),
+        ("Finding::yellow(", 0),
+        ("Finding::red(", 0),
+    ];
+    const REGISTERS: &[&str] = &[
+        "msr-unknown-cpu",
+        "msr-virtual-machine",
+        "msr-locked-down",
+        "msr-no-module",
+        "msr-writes-off",
+        "msr-no-rights",
+    ];
     /// Files in which the code of such a call is made before it, with the codes that are made there.
-    const INDIRECT: [(&str, &[&str]); 3] = [
+    const INDIRECT: [(&str, &[&str]); 7] = [
         ("config/resolve.rs", &["unknown-algorithm", "bad-value"]),
         ("commands/devices.rs", &["cpu", "no-device", "device"]),
+        ("setup/msr/cause.rs", REGISTERS),
+        ("doctor/judge/processor.rs", REGISTERS),
+        // What the miner explains.
+        ("doctor/running.rs", &[]),
+        ("commands/doctor.rs", &["pool-unreachable", "tls-pin", "tls-untrusted", "login-refused", "no-job"]),
         // What the engine refuses goes on to who asked.
         ("api/v1/control.rs", &["busy", "no-answer", "stopping"]),
     ];

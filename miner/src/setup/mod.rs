@@ -130,4 +130,4 @@ pub fn plan_text(steps: &[Step]) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -43,13 +43,13 @@ impl Hands for TreeHands {
 }
 
 /// A machine of files.
-pub(super) struct Tree {
-    folder: TempDir,
-    pub(super) places: Places,
+pub(crate) struct Tree {
+    pub(crate) folder: TempDir,
+    pub(crate) places: Places,
 }
 
 impl Tree {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let places = Places::below(folder.path());
         let tree = Self { folder, places };
@@ -57,13 +57,13 @@ impl Tree {
         tree
     }
 
-    pub(super) fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, path: &str, text: impl AsRef<[u8]>) {
         let path = self.folder.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
-    pub(super) fn read(&self, path: &str) -> Option<String> {
+    pub(crate) fn read(&self, path: &str) -> Option<String> {
         fs::read_to_string(self.folder.path().join(path)).ok()
     }
 

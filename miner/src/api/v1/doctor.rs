@@ -8,9 +8,11 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use tokio::sync::Mutex;
 
+use super::explain::explain_json;
 use super::status::View;
 use crate::api::{ApiError, ApiState};
 use crate::doctor::{self, Finding, Report};
+use crate::explain::USUAL_SPAN;
 use crate::setup::Places;
 
 /// The machine is looked at no more often than this; who asks meanwhile gets what was seen last.
@@ -61,7 +63,9 @@ pub(super) async fn doctor(
         return Err(error.retry_after(1));
     };
     let status = serde_json::to_value(View::new(&state).status()).unwrap_or_default();
-    findings.extend(doctor::judge_running(&status, None));
+    let records = Arc::clone(&state.records);
+    let explained = tokio::task::spawn_blocking(move || explain_json(&records, USUAL_SPAN)).await;
+    findings.extend(doctor::judge_running(&status, explained.ok().as_ref()));
     Ok(Json(doctor::report(findings)))
 }
 

@@ -178,6 +178,10 @@ fn load(facts: &Facts, findings: &mut Vec<Finding>) {
 fn cards(facts: &Facts, findings: &mut Vec<Finding>) {
     for device in &facts.left_out {
         let name = if device.name.is_empty() { &device.id } else { &device.name };
+        if device.help.iter().any(|help| help.starts_with("nothing")) {
+            findings.push(Finding::green("gpu-unusable", format!("{name}: {}", device.reason)));
+            continue;
+        }
         let finding = Finding::yellow("gpu-unusable", format!("{name} cannot mine: {}", device.reason));
         findings.push(match device.help.is_empty() {
             true => finding,
