@@ -23,7 +23,9 @@ pub fn judge_running(status: &Value, explained: Option<&Value>) -> Vec<Finding> 
     shares(status, &mut findings);
     devices(status, &mut findings);
     let told = explained.and_then(|answer| answer["findings"].as_array()).into_iter().flatten();
-    for entry in told.filter(|entry| entry["ongoing"] == true).take(MAX_EXPLAINED) {
+    for entry in
+        told.filter(|entry| entry["ongoing"] == true || entry["code"] == "clock-jump").take(MAX_EXPLAINED)
+    {
         explanation(entry, &mut findings);
     }
     findings

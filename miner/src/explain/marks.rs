@@ -137,8 +137,9 @@ fn finding(trace: &Trace, mark: &Mark, devices: usize) -> Option<Finding> {
     }
 }
 
+/// The reason by its name, as interfaces know it, and its facts.
 fn because(reason: Reason, detail: &str) -> String {
-    if reason == Reason::SensorLost { format!("its sensor was lost: {detail}") } else { detail.to_owned() }
+    format!("{}: {detail}", reason.name())
 }
 
 fn pause_help(reason: Reason) -> Option<&'static str> {

@@ -7,6 +7,8 @@ mod earnings;
 mod marks;
 mod pools;
 mod slumps;
+#[cfg(test)]
+mod tests;
 mod usual;
 
 use std::time::Duration;

@@ -11,9 +11,9 @@ use rminer_pool::{LocalPool, LocalPoolConfig, PoolConfig, monero};
 use serde_json::Value;
 
 use crate::http::get;
-use crate::only;
 use crate::support::{Miner, WALLET};
 use crate::world::{Options, World};
+use crate::{doctor, only};
 
 /// Coins of nobody: one letter of the address is another one.
 fn mistyped() -> String {
@@ -62,6 +62,22 @@ fn trouble_09_bad_wallet() {
     assert!(text.contains("error[wallet-checksum]"), "{text}");
     let help = rminer(&["explain", "wallet-checksum"]);
     let help = String::from_utf8(help.stdout).unwrap();
+    let output = rminer(&[
+        "doctor",
+        "--json",
+        "--algo",
+        "randomx",
+        "--pool",
+        "stratum+tcp://127.0.0.1:1",
+        "--user",
+        &mistyped(),
+    ]);
+    let doctor_says: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = doctor_says["findings"].as_array().unwrap();
+    let finding = findings.iter().find(|finding| finding["code"] == "wallet-checksum");
+    let finding = finding.unwrap_or_else(|| panic!("{findings:#?}"));
+    println!("bad wallet | doctor | {} {} | {}", finding["level"], finding["title"], finding["facts"]);
+    assert_eq!(finding["level"], "red");
     assert!(help.contains("a letter was mistyped") && help.contains("What to do"), "{help}");
     println!("bad wallet | wallet-checksum | {}", text.trim_end().replace('\n', " / "));
     // One that only the pool knows to be wrong is named in its words.
@@ -75,6 +91,8 @@ fn trouble_09_bad_wallet() {
     let words = ["no pool", "pool 1: ", "Invalid address used for login", "help: rminer pool test"];
     let finding = only_of("bad wallet, at the pool", &mut miner, "no-pool", &words);
     assert_eq!(finding["ongoing"], true);
+    let words = ["Invalid address used for login"];
+    doctor("bad wallet, at the pool", miner.api(), "no-pool", &["red"], &words);
 }
 
 #[test]
@@ -92,6 +110,7 @@ fn trouble_10_tls_pin_wrong() {
     let words = ["no pool", "the certificate is not the pinned one", &format!("pinned is {pin}")];
     let finding = only_of("TLS pin wrong", &mut miner, "no-pool", &words);
     assert_eq!((&finding["ongoing"], &finding["effect_pct"]), (&Value::Bool(true), &Value::from(-100.0)));
+    doctor("TLS pin wrong", miner.api(), "no-pool", &["red"], &["the certificate is not the pinned one"]);
 }
 
 struct Server(Child);
@@ -128,6 +147,44 @@ fn tls_server(folder: &Path) -> Option<(Server, u16)> {
         std::thread::sleep(Duration::from_millis(20));
     }
     Some((server, port))
+}
+
+#[test]
+fn codes_are_explained_without_a_miner() {
+    let text = |output: &Output, error: bool| {
+        String::from_utf8(if error { output.stderr.clone() } else { output.stdout.clone() }).unwrap()
+    };
+    let list = rminer(&["explain", "--list"]);
+    assert!(
+        text(&list, false).lines().count() > 100 && text(&list, false).contains("\nforeign-load "),
+        "{list:?}"
+    );
+    let json: Value = serde_json::from_slice(&rminer(&["explain", "--json", "stale"]).stdout).unwrap();
+    assert_eq!(json["code"], "stale");
+    // As it stands in a message.
+    assert_eq!(rminer(&["explain", "error[huge-pages]:"]).status.code(), Some(0));
+    let near = rminer(&["explain", "wallet-chekcsum"]);
+    assert_eq!(near.status.code(), Some(2));
+    assert!(text(&near, true).contains("did you mean rminer explain wallet-checksum?"), "{near:?}");
+    let far = rminer(&["explain", "x\u{1b}[2J"]);
+    assert!(
+        text(&far, true).contains("error[no-such-code]") && !text(&far, true).contains('\u{1b}'),
+        "{far:?}"
+    );
+    // Without a miner there is nothing to explain, and it says what to do.
+    let none = rminer(&["explain", "--host", "127.0.0.1:1"]);
+    assert_eq!(none.status.code(), Some(1));
+    assert!(
+        text(&none, true).contains("error[no-miner]")
+            && text(&none, true).contains("help: is rminer running?")
+    );
+    for wrong in [
+        &["explain", "stale", "--since", "2h"][..],
+        &["explain", "--since", "31d"],
+        &["explain", "--since", "-1h"],
+    ] {
+        assert_eq!(rminer(wrong).status.code(), Some(2), "{wrong:?}");
+    }
 }
 
 /// Set in the process that has a full disk of its own.
@@ -183,6 +240,7 @@ fn history_on(folder: &Path) {
     let words = ["history not written", "No space left on device", folder.to_str().unwrap()];
     let finding = only("disk full for history", &explanation, "history-stopped", &words);
     assert!(finding.ongoing, "{finding:#?}");
+    doctor("disk full for history", world.address, "history-stopped", &["red"], &["No space left on device"]);
     // Room is made, and it is written again.
     fs::remove_file(folder.join("other")).unwrap();
     world.until("the end of it", 60, || !world.explain().findings[0].ongoing);
@@ -217,6 +275,7 @@ fn trouble_12_clock_jump() {
     let words = ["clock forward", "was set forward by 90 min 0 s", "mining does not depend on it"];
     let finding = only_of("clock jump", &mut miner, "clock-jump", &words);
     assert_eq!(finding["ongoing"], false);
+    doctor("clock jump", address, "clock-jump", &["red"], &["was set forward by 90 min"]);
 }
 
 const CLOCK: &str = r#"

@@ -2,12 +2,14 @@
 //! ten are elsewhere: observations are ten times as short.
 
 use std::io;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rminer::api::{self, About, Access, ApiState, Server};
 use rminer::devices::{
     Check, DatasetReady, Device, DeviceError, DeviceInfo, DeviceSource, Found, Interrupt, Notice,
     RandomxMemory,
@@ -87,6 +89,9 @@ pub struct World {
     pub pool: LocalPool,
     pub records: Arc<Records>,
     pub board: Arc<Board>,
+    /// Where its interface is.
+    pub address: SocketAddr,
+    _server: Server,
     notices: mpsc::Sender<Notice>,
     device: &'static str,
     stop: Option<oneshot::Sender<()>>,
@@ -110,6 +115,27 @@ impl World {
         let (records, board) = (Arc::new(Records::default()), Arc::new(Board::default()));
         let (notices, waiting) = mpsc::channel(16);
         let (stop, stopped) = oneshot::channel();
+        let listener = api::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = listener.local_addr().unwrap();
+        let access = Access {
+            bind: address,
+            token: None,
+            pairing: Arc::default(),
+            origins: Vec::new(),
+            hosts: Vec::new(),
+        };
+        let state = ApiState {
+            about: Arc::new(About {
+                pools: vec!["pool".into()],
+                users: vec!["user".into()],
+                ..About::default()
+            }),
+            board: Arc::clone(&board),
+            records: Arc::clone(&records),
+            orders: mpsc::channel(1).0,
+            pairing: Arc::default(),
+        };
+        let server = Server::start(listener, api::router(state), access, api::Patience::default()).unwrap();
         let url = format!("stratum+tcp://{}", pool.addr());
         let engine = {
             let (controls, records, board) = (controls.clone(), Arc::clone(&records), Arc::clone(&board));
@@ -117,7 +143,18 @@ impl World {
                 engine(device, controls, &url, safety, sources, history, records, board, waiting, stopped);
             })
         };
-        Self { controls, pool, records, board, notices, device, stop: Some(stop), engine: Some(engine) }
+        Self {
+            controls,
+            pool,
+            records,
+            board,
+            address,
+            _server: server,
+            notices,
+            device,
+            stop: Some(stop),
+            engine: Some(engine),
+        }
     }
 
     /// Lets time pass.
@@ -186,7 +223,7 @@ impl Controls {
         self.rate_hs.store(rate_hs, Ordering::Relaxed);
     }
 
-    /// The device fails with its next slice.
+    /// The device fails with each slice, until it is given up.
     pub fn fail(&self, fault: DeviceError) {
         *self.fault.lock().unwrap() = Some(fault);
     }
@@ -337,7 +374,7 @@ impl Device for Puppet {
         interrupt: &Interrupt,
         found: &mut Vec<Found>,
     ) -> Result<u64, DeviceError> {
-        if let Some(fault) = self.controls.fault.lock().unwrap().take() {
+        if let Some(fault) = self.controls.fault.lock().unwrap().clone() {
             return Err(fault);
         }
         let Some((work, target)) = &self.work else { return Err(DeviceError::Lost("no work".into())) };

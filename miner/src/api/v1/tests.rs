@@ -467,6 +467,9 @@ fn malformed_orders_never_reach_the_engine() {
             "/api/v1/history?metric=money",
             "/api/v1/history?metric=duty&step=0",
             "/api/v1/history?metric=duty&from=253402300800",
+            "/api/v1/explain?since=0",
+            "/api/v1/explain?since=2592001",
+            "/api/v1/explain?back=1",
             "/api/v1/shares?since=1&since=2",
             "/api/v1/events?since=9223372036854775808",
         ] {

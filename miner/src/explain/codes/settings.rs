@@ -317,7 +317,7 @@ pub(super) const SETTINGS: &[Entry] = &[
     },
     Entry {
         code: "pool",
-        meaning: "The list of pools cannot be used.",
+        meaning: "The list of pools cannot be used; in the findings of the doctor: how a pool answers.",
         causes: &[
             "settings of pools contradict each other",
         ],

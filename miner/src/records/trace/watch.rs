@@ -462,3 +462,6 @@ fn add_stale(trace: &mut Trace, now: Moment, stale: Stale) {
     mark.amount += stale.replaced_ms.unwrap_or_default();
     mark.detail = stale.text();
 }
+
+#[cfg(test)]
+mod tests;
