@@ -3,7 +3,7 @@
 /// Options of `rminer setup`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The plan is printed before anything is done. What was there before is kept in /var/lib/rminer/setup.json, and --undo \
+    after_help = "The plan is printed before anything is done. What was there before is kept in /var/lib/rminer-setup/setup.json, and --undo \
 sets it back. The miner itself needs no root."
 )]
 pub struct SetupArgs {

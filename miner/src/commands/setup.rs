@@ -1,5 +1,7 @@
 //! `rminer setup`
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -150,9 +152,28 @@ fn own_path() -> Result<String, Problem> {
     let path = std::env::current_exe().ok().and_then(|path| path.to_str().map(str::to_owned));
     let is_plain =
         |path: &String| path.chars().all(|letter| letter.is_ascii_alphanumeric() || "/-._+".contains(letter));
-    path.filter(is_plain).ok_or_else(|| {
-        Problem::error("bad-path", "the path of this program has characters that a unit cannot hold")
-            .help("install rminer to /usr/local/bin and call it there")
+    let help = "sudo install -m 755 rminer /usr/local/bin/rminer, and call it there";
+    let Some(path) = path.filter(is_plain) else {
+        let problem =
+            Problem::error("bad-path", "the path of this program has characters that a unit cannot hold");
+        return Err(problem.help(help));
+    };
+    match whose(Path::new(&path), 0) {
+        None => Ok(path),
+        Some(other) => {
+            let summary =
+                format!("root would start {path} at each start of the machine, and others can change it");
+            let fact = format!("{} is not root's alone", other.display());
+            Err(Problem::error("bad-path", summary).fact(fact).help(help))
+        }
+    }
+}
+
+/// The part of a path that others than this user may change, if there is one.
+fn whose(path: &Path, owner_uid: u32) -> Option<&Path> {
+    path.ancestors().find(|part| {
+        std::fs::metadata(part)
+            .map_or(true, |metadata| metadata.uid() != owner_uid || metadata.mode() & 0o022 != 0)
     })
 }
 
@@ -238,4 +259,27 @@ fn needs_root(args: &SetupArgs) -> Problem {
 fn state_fault(why: &str) -> Problem {
     Problem::error("setup-state", format!("what was there before cannot be kept or read: {why}"))
         .help("nothing more was changed")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_root_starts_is_changed_by_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("bin/rminer");
+        std::fs::create_dir(folder.path().join("bin")).unwrap();
+        std::fs::write(&program, "").unwrap();
+        // Below a folder for all, as /tmp is.
+        assert!(whose(&program, 0).is_some());
+        assert_eq!(whose(&program.with_extension("gone"), 0), Some(&*program.with_extension("gone")));
+        let own = std::fs::metadata(&program).unwrap().uid();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(folder.path().join("bin"), std::fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(whose(&program, own), Some(&*folder.path().join("bin")));
+        assert_eq!(whose(Path::new("/proc"), 0), None);
+    }
 }

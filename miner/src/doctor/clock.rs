@@ -7,8 +7,13 @@ use std::path::Path;
 
 /// Whether this process is root's.
 pub fn is_root() -> bool {
+    own_uid() == 0
+}
+
+/// Whose this process is.
+pub fn own_uid() -> u32 {
     // SAFETY: takes nothing and cannot fail.
-    unsafe { libc::geteuid() == 0 }
+    unsafe { libc::geteuid() }
 }
 
 /// Whether the kernel takes its clock for right; `None` where it does not say.

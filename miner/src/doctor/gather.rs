@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -30,15 +31,15 @@ const USUAL_LIMITS_C: [(Place, f64); 4] =
 /// Where a vendor names a limit, the miner pauses so far below it, in degrees.
 const BELOW_VENDOR_C: f64 = 3.0;
 
-/// All facts of the machine below these places.
-pub fn gather(places: &Places, inputs: &Inputs) -> Facts {
+/// All facts of the machine below these places. What hangs holds `held`.
+pub fn gather(places: &Places, inputs: &Inputs, held: &Arc<()>) -> Facts {
     let is_root = clock::is_root();
     let (before, events_before) = (Look::take(&places.roots.proc_), throttle_events(places));
     let began = std::time::Instant::now();
     let watched = [Watched::cpu("cpu0", [0], &places.roots)];
     let mut sources = telemetry::device_sources(&watched, &places.roots);
     sources.push(Box::new(BatterySource::new(places.roots.clone())) as Box<dyn Source>);
-    let seen = telemetry::glance(sources, SENSOR_PATIENCE);
+    let seen = telemetry::glance_holding(sources, SENSOR_PATIENCE, held);
     thread::sleep(BETWEEN_LOOKS.saturating_sub(began.elapsed()));
     let after = Look::take(&places.roots.proc_);
     let load = after

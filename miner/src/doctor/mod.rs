@@ -11,11 +11,12 @@ mod load;
 mod running;
 mod text;
 
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-pub use clock::is_root;
+pub use clock::{is_root, own_uid};
 pub use facts::{ClockFacts, Facts, Hot, Inputs, LoadFacts, SettingsFacts, SpeedFacts, StorageFacts};
 pub use finding::{Finding, Level, Report};
 pub use gather::gather;
@@ -30,12 +31,18 @@ use crate::setup::Places;
 pub const PATIENCE: Duration = Duration::from_secs(6);
 
 /// Looks at the machine and judges what it sees. `None` when that takes longer than [`PATIENCE`]: the thread that
-/// looks is left behind then.
+/// looks is left behind then, so this is for commands that end soon.
 pub fn examine(places: Places, inputs: Inputs) -> Option<Vec<Finding>> {
+    examine_holding(places, inputs, Arc::new(()))
+}
+
+/// The same for programs that go on: the threads that look hold `held` until they end, however long that takes. Who sees
+/// that it is held still starts no other look.
+pub fn examine_holding(places: Places, inputs: Inputs, held: Arc<()>) -> Option<Vec<Finding>> {
     let (tell, told) = channel();
     let look = move || {
         // Nobody listens any more when it took too long.
-        let _ = tell.send(judge(&gather(&places, &inputs)));
+        let _ = tell.send(judge(&gather(&places, &inputs, &held)));
     };
     thread::Builder::new().name("doctor".into()).spawn(look).ok()?;
     told.recv_timeout(PATIENCE).ok()

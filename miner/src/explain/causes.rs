@@ -205,9 +205,53 @@ impl<'a> Compare<'a> {
             [] => String::new(),
             some => format!("; not known here: {}", some.join(", ")),
         };
-        let as_before = "memory, huge pages, jobs and limits were as before".to_owned();
-        let known: Vec<_> = looks.into_iter().filter_map(|(_, known)| known).chain([as_before]).collect();
+        let (changed, as_before) = self.compared(points);
+        let as_before = match as_before.as_slice() {
+            [] => None,
+            [one] => Some(format!("{one} were as before")),
+            [some @ .., last] => Some(format!("{} and {last} were as before", some.join(", "))),
+        };
+        let known: Vec<_> =
+            looks.into_iter().filter_map(|(_, known)| known).chain(changed).chain(as_before).collect();
         format!("no cause was found: {}{unknown}", known.join(", "))
+    }
+
+    /// What else is known both here and of the usual observations: what was otherwise, in words, if only for a part of
+    /// the time, and what was as before.
+    fn compared(&self, points: &[Point<'_>]) -> (Vec<String>, Vec<&'static str>) {
+        let (mut changed, mut as_before) = (Vec::new(), Vec::new());
+        let in_which = |kind: CauseKind| {
+            points.iter().filter(|point| self.holds(kind, **point)).copied().collect::<Vec<_>>()
+        };
+        let flags = in_which(CauseKind::Flags);
+        if let Some(flags) = flags.iter().find_map(|(_, of)| of.throttled.as_deref()) {
+            changed.push(format!("the hardware slowed itself down ({flags}) in a part of it"));
+        }
+        let short: Vec<Point<'_>> = points.iter().filter(|(seen, _)| is_short(seen)).copied().collect();
+        if !short.is_empty() {
+            let part = if short.len() < points.len() { " in a part of it" } else { "" };
+            changed.push(format!("{}{part}", self.words(CauseKind::Memory, &short)));
+        } else if knows_memory(points) && knows_memory(&self.good) {
+            as_before.push("memory");
+        }
+        if let Some(((have, want), (before, _))) = least_pages(points).zip(least_pages(&self.good)) {
+            if have >= want.min(before) {
+                as_before.push("huge pages");
+            } else {
+                changed.push(format!("{have} of {want} huge pages, {before} before"));
+            }
+        }
+        let many = in_which(CauseKind::Jobs);
+        if many.is_empty() {
+            as_before.push("jobs");
+        } else {
+            changed.push(format!("{} in a part of it", self.words(CauseKind::Jobs, &many)));
+        }
+        // The miner's own.
+        if points.iter().chain(&self.good).all(|(_, of)| of.is_undisturbed) {
+            as_before.push("limits");
+        }
+        (changed, as_before)
     }
 }
 
@@ -227,6 +271,15 @@ fn is_short(observation: &Observation) -> bool {
     let total = observation.memory_total_bytes.unwrap_or_default() as f64;
     let available = observation.memory_available_bytes.map(|bytes| bytes as f64);
     available.is_some_and(|available| available < SHORT_BYTES.min(total / 2.0).max(SHORT_SHARE * total))
+}
+
+fn knows_memory(points: &[Point<'_>]) -> bool {
+    points.iter().any(|(seen, _)| seen.memory_available_bytes.is_some())
+}
+
+/// The fewest huge pages that it had, and how many it wanted then.
+fn least_pages(points: &[Point<'_>]) -> Option<(u32, u32)> {
+    points.iter().filter_map(|(_, device)| device.huge_pages).min_by_key(|(have, _)| *have)
 }
 
 fn temperature(points: &[Point<'_>]) -> Option<String> {

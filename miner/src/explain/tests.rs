@@ -130,7 +130,38 @@ fn what_does_not_fit_is_not_given_as_a_cause() {
         let cause = &explain(&trace, Duration::from_secs(100_000)).findings[0].cause;
         assert!(cause.starts_with("no cause was found: other programs used"), "{cause}");
         assert!(cause.ends_with("; not known here: temperature"), "{cause}");
+        assert!(cause.contains(", memory, jobs and limits were as before;"), "{cause}");
     }
+}
+
+#[test]
+fn only_what_was_compared_is_said_to_be_as_before() {
+    let slow = |number: u64, of: &mut DeviceObservation| {
+        if (40..50).contains(&number) {
+            of.rate_hs = 700.0;
+        }
+    };
+    let cause = |trace: &Trace| {
+        let findings = explain(trace, Duration::from_secs(100_000)).findings;
+        assert_eq!((findings.len(), findings[0].code), (1, "rate-fell"));
+        findings[0].cause.clone()
+    };
+    let unknown = trace("cpu0", 100, |number, seen, of| {
+        (seen.memory_available_bytes, seen.memory_total_bytes) = (None, None);
+        slow(number, of);
+    });
+    let told = cause(&unknown);
+    assert!(told.contains(", jobs and limits were as before;") && !told.contains("memory"), "{told}");
+    let short = trace("cpu0", 100, |number, seen, of| {
+        of.huge_pages = Some((1168, 1168));
+        if (43..45).contains(&number) {
+            seen.memory_available_bytes = Some(100 << 20);
+        }
+        slow(number, of);
+    });
+    let told = cause(&short);
+    assert!(told.contains(", only 100 of 16384 MiB of memory were left in a part of it, "), "{told}");
+    assert!(told.contains(" it, huge pages, jobs and limits were as before;"), "{told}");
 }
 
 #[test]

@@ -118,7 +118,7 @@ impl Machine {
         Some(problem.help(help))
     }
 
-    /// The service must be able to start the program, and nobody but root may change it.
+    /// The service must be able to start the program, and not everybody may change it.
     fn program(&self, program: &Path) -> Option<Problem> {
         let fault = |why: String| {
             let summary = format!("the service cannot start {}: {why}", program.display());

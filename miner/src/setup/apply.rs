@@ -1,6 +1,7 @@
 //! Doing what was planned, and setting it back. A step that fails is told, and the others go on.
 
 use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -113,7 +114,9 @@ pub fn apply(places: &Places, part: &str, steps: &[Step], hands: &mut dyn Hands)
                 Ok(()) => outcome.changed += 1,
                 Err(text) => {
                     outcome.fail(text);
-                    if is_new {
+                    // What was written and did not hold as wished is something to set back all the same.
+                    let is_untouched = matches!(before(places, step, hands), Ok(Some(now)) if now == saved);
+                    if is_new && is_untouched {
                         state.forget(part, &saved);
                     }
                 }
@@ -205,7 +208,7 @@ fn carry_out(places: &Places, step: &Step, saved: &Saved, hands: &mut dyn Hands)
             // The kernel may give less than it was asked for: that is told by those who asked.
             Ok(())
         }
-        (Step::File { path, after, .. }, _) => replace(path, after),
+        (Step::File { path, after, .. }, _) => replace_file(path, after),
         (Step::Register { unit, register }, Saved::Register { before, .. }) => {
             set_register(places, *unit, register.number, register.wanted(*before), hands)
         }
@@ -222,7 +225,7 @@ fn set_back(places: &Places, saved: &Saved, hands: &mut dyn Hands) -> Result<boo
             let is_changed = word(path) != *before;
             set_value(path, before).map(|()| is_changed)
         }
-        Saved::File { path, before: Some(text) } => replace(path, text).map(|()| true),
+        Saved::File { path, before: Some(text) } => replace_file(path, text).map(|()| true),
         Saved::File { path, before: None } => match std::fs::remove_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             other => other.map(|()| true).map_err(|error| format!("{}: {error}", path.display())),
@@ -243,14 +246,24 @@ fn set_value(path: &Path, text: &str) -> Result<(), String> {
     written.map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Whole or not at all.
-fn replace(path: &Path, text: &str) -> Result<(), String> {
-    let fault = |error: io::Error| format!("{}: {error}", path.display());
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(fault)?;
-    }
+fn replace_file(path: &Path, text: &str) -> Result<(), String> {
+    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    folder.and_then(|()| replace(path, text)).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Writes a file that everybody may read, whole or not at all. The draft is always a new file: nothing that stands there
+/// before, such as a link, is written through.
+pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let draft = path.with_extension(format!("rminer-{}", std::process::id()));
-    std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, path)).map_err(fault)
+    match std::fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(&draft)?;
+    file.write_all(text.as_bytes())?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    file.sync_all()?;
+    std::fs::rename(&draft, path)
 }
 
 /// Writes and reads back: some machines take a value and do not hold it.

@@ -17,15 +17,17 @@ pub struct Places {
     pub run: PathBuf,
     /// `/var/lib`.
     pub state: PathBuf,
+    /// Who alone may have written what setup believes: root on a machine.
+    pub owner_uid: u32,
 }
 
 impl Places {
     /// Those of this machine.
     pub fn of_this_machine() -> Self {
-        Self::below(Path::new("/"))
+        Self { owner_uid: 0, ..Self::below(Path::new("/")) }
     }
 
-    /// Those of a tree that stands for a machine.
+    /// Those of a tree of this user's that stands for a machine.
     pub fn below(root: &Path) -> Self {
         Self {
             roots: Roots { sys: root.join("sys"), proc_: root.join("proc") },
@@ -33,6 +35,7 @@ impl Places {
             etc: root.join("etc"),
             run: root.join("run"),
             state: root.join("var/lib"),
+            owner_uid: crate::doctor::own_uid(),
         }
     }
 

@@ -97,7 +97,8 @@ impl State {
 
 /// The file.
 pub(super) fn path(places: &Places) -> PathBuf {
-    places.state.join("rminer/setup.json")
+    // Not the folder of the service: that one is its user's, who could choose there what root undoes.
+    places.state.join("rminer-setup/setup.json")
 }
 
 /// What is kept, without what a new start of the machine has set back since.
@@ -120,9 +121,9 @@ pub(super) fn read(places: &Places) -> Result<State, String> {
     if !metadata.is_file() || metadata.len() > MAX_BYTES {
         return fault("is no file of this program's");
     }
-    if others_write(&metadata)
-        || folder.as_ref().is_none_or(|folder| others_write(folder) || folder.uid() != metadata.uid())
-    {
+    let is_ours =
+        |metadata: &std::fs::Metadata| !others_write(metadata) && metadata.uid() == places.owner_uid;
+    if !is_ours(&metadata) || !folder.as_ref().is_some_and(is_ours) {
         return fault("can be written by others");
     }
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -145,16 +146,17 @@ pub(super) fn write(places: &Places, state: &State) -> io::Result<()> {
     }
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
-        let mode = std::fs::metadata(folder)?.permissions().mode();
-        // A folder for all would let others choose what root undoes.
+        let metadata = std::fs::symlink_metadata(folder)?;
+        let mode = metadata.permissions().mode();
+        // A folder of others would let them choose what root undoes.
+        if !metadata.is_dir() || metadata.uid() != places.owner_uid {
+            return Err(io::Error::other(format!("{} belongs to somebody else", folder.display())));
+        }
         if mode & 0o022 != 0 {
             std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode & !0o022))?;
         }
     }
-    let draft = path.with_extension(format!("json.{}", std::process::id()));
-    std::fs::write(&draft, serde_json::to_string_pretty(&state.entries)?)?;
-    std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o644))?;
-    std::fs::rename(&draft, &path)
+    super::apply::replace(&path, &serde_json::to_string_pretty(&state.entries)?)
 }
 
 impl std::fmt::Display for Saved {

@@ -181,7 +181,7 @@ fn a_restart_sets_back_by_itself_what_does_not_stay() {
     assert!(tree.read("etc/sysctl.d/60-rminer.conf").is_some());
     undo(&tree.places, "hugepages", false, &mut TreeHands::default()).unwrap();
     assert_eq!(tree.read("etc/sysctl.d/60-rminer.conf"), None);
-    assert_eq!(tree.read("var/lib/rminer/setup.json"), None);
+    assert_eq!(tree.read("var/lib/rminer-setup/setup.json"), None);
 }
 
 #[test]
@@ -203,15 +203,15 @@ fn what_fails_is_told_and_the_rest_is_done() {
 fn a_state_that_others_could_have_written_is_not_believed() {
     use std::os::unix::fs::PermissionsExt;
     let tree = Tree::new();
-    tree.write("var/lib/rminer/setup.json", "[]");
+    tree.write("var/lib/rminer-setup/setup.json", "[]");
     assert_eq!(kept(&tree.places, "msr"), Ok(Vec::new()));
-    let path = tree.places.state.join("rminer/setup.json");
+    let path = tree.places.state.join("rminer-setup/setup.json");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
     assert!(kept(&tree.places, "msr").unwrap_err().contains("written by others"));
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    tree.write("var/lib/rminer/setup.json", "[{");
+    tree.write("var/lib/rminer-setup/setup.json", "[{");
     assert!(kept(&tree.places, "msr").unwrap_err().contains("understood"));
-    tree.write("var/lib/rminer/setup.json", vec![b' '; (4 << 20) + 1]);
+    tree.write("var/lib/rminer-setup/setup.json", vec![b' '; (4 << 20) + 1]);
     assert!(kept(&tree.places, "msr").is_err());
     fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();

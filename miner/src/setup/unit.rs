@@ -18,7 +18,7 @@ pub fn text(exe: &str) -> String {
          RemainAfterExit=yes\n\
          ExecStart={exe} setup msr\n\
          ExecStop={exe} setup msr --undo --keep-files\n\
-         StateDirectory=rminer\n\
+         StateDirectory=rminer-setup\n\
          NoNewPrivileges=yes\n\
          PrivateNetwork=yes\n\
          PrivateTmp=yes\n\

@@ -1,5 +1,6 @@
 //! One look at all sensors, for commands that end soon.
 
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,13 +21,22 @@ pub struct Glance {
     pub silent: Vec<&'static str>,
 }
 
-/// Looks at all sources at once and waits no longer than `patience`. Threads of sources that hang are left behind.
+/// Looks at all sources at once and waits no longer than `patience`. Threads of sources that hang are left behind, so this
+/// is for commands that end soon.
 pub fn glance(sources: Vec<Box<dyn Source>>, patience: Duration) -> Glance {
+    glance_holding(sources, patience, &Arc::new(()))
+}
+
+/// The same for programs that go on: each thread holds `held` until it ends, however long that takes. Who sees that it
+/// is held still does not look again.
+pub fn glance_holding(sources: Vec<Box<dyn Source>>, patience: Duration, held: &Arc<()>) -> Glance {
     let end = Instant::now() + patience;
     let looks = sources.into_iter().map(|mut source| {
         let name = source.name();
         let (tell, told) = channel();
+        let held = Arc::clone(held);
         let body = move || {
+            let _held = held;
             source.read();
             thread::sleep(BETWEEN_LOOKS);
             let readings = source.read();
@@ -52,6 +62,8 @@ pub fn glance(sources: Vec<Box<dyn Source>>, patience: Duration) -> Glance {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::Receiver;
+
     use super::*;
     use crate::telemetry::HostReadings;
 
@@ -84,5 +96,33 @@ mod tests {
         assert_eq!(glance.silent, ["hung"]);
         assert_eq!(glance.readings.host.battery_c, Some(2.0));
         assert_eq!(glance.notes, [Note::new("cpu0", "good")]);
+    }
+
+    /// Waits to be let go.
+    struct Waits(Receiver<()>);
+
+    impl Source for Waits {
+        fn name(&self) -> &'static str {
+            "waits"
+        }
+
+        fn read(&mut self) -> Readings {
+            let _ = self.0.recv();
+            Readings::default()
+        }
+    }
+
+    #[test]
+    fn threads_that_hang_hold_what_they_were_given() {
+        let (go, wait) = channel();
+        let held = Arc::new(());
+        let silent = glance_holding(vec![Box::new(Waits(wait))], Duration::from_millis(100), &held).silent;
+        assert_eq!((silent, Arc::strong_count(&held)), (vec!["waits"], 2));
+        drop(go);
+        let end = Instant::now() + Duration::from_secs(10);
+        while Arc::strong_count(&held) > 1 {
+            assert!(Instant::now() < end);
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 }

@@ -25,7 +25,7 @@ use serde::Serialize;
 use crate::devices::{Chosen, DeviceSource, Setup};
 
 pub use battery::BatterySource;
-pub use glance::{Glance, glance};
+pub use glance::{Glance, glance, glance_holding};
 pub use host::HostSource;
 pub use hwmon::HwmonSource;
 pub use nvml::{ASK_AGAIN, NvmlSource};

@@ -14,6 +14,13 @@ use super::roots::{Roots, read};
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Processes that are looked at; on a machine with more, the rest is not named.
 const MAX_PROCESSES: usize = 2048;
+/// Entries of the folder that are listed, threads of the kernel among them: large machines have thousands of these, with
+/// the lowest numbers.
+const MAX_LISTED: usize = 32_768;
+/// The flag of threads of the kernel. Their parent has number 2, but in a container that may be any process.
+const KERNEL_THREAD: u64 = 0x0020_0000;
+/// Times of `stat` are in ticks, of which there are so many in a second, or more.
+const LEAST_TICKS_A_SECOND: f64 = 100.0;
 /// Programs that are named.
 pub const MAX_BUSIEST: usize = 3;
 /// Less than this part of a processing unit is not worth a name.
@@ -41,9 +48,29 @@ pub(super) struct Processes {
     looked_at: Option<Instant>,
     /// Ticks of the machine then, of all units.
     all: f64,
-    /// Times of each process then, in ticks.
-    before: HashMap<u32, f64>,
+    before: Look,
     busiest: Vec<ProgramUse>,
+}
+
+/// What was seen at one time.
+#[derive(Debug, Default)]
+struct Look {
+    processes: HashMap<u32, Process>,
+    /// When the newest process began, or later: what began after it was not there then. In ticks since the start of the
+    /// machine; 0 where nothing could be seen.
+    newest: f64,
+}
+
+/// A process.
+#[derive(Debug, Clone, PartialEq)]
+struct Process {
+    name: String,
+    /// Its time so far.
+    ticks: f64,
+    /// When it began, in ticks since the start of the machine.
+    start: f64,
+    /// Whether it is a thread of the kernel.
+    is_kernel: bool,
 }
 
 impl Processes {
@@ -53,52 +80,90 @@ impl Processes {
         if is_due {
             let is_first = self.looked_at.replace(now).is_none();
             let passed = all - self.all;
-            let times = times(&roots.proc_);
+            let look = Look::take(&roots.proc_);
             self.busiest = if is_first || passed <= 0.0 {
                 Vec::new()
             } else {
-                busiest(&self.before, &times, units / passed)
+                busiest(&self.before, &look, passed, units)
             };
             self.all = all;
-            self.before = times.into_iter().map(|(id, (_, ticks))| (id, ticks)).collect();
+            self.before = look;
         }
         self.busiest.clone()
     }
 }
 
-/// Names and times of all processes but this one.
-fn times(proc_: &Path) -> HashMap<u32, (String, f64)> {
-    let Ok(entries) = std::fs::read_dir(proc_) else { return HashMap::new() };
-    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let others = ids.filter(|id| *id != std::process::id()).take(MAX_PROCESSES);
-    others.filter_map(|id| Some((id, parse(&read(&proc_.join(format!("{id}/stat"))).ok()?)?))).collect()
-}
+impl Look {
+    /// At all processes but this one and those of the kernel itself.
+    fn take(proc_: &Path) -> Self {
+        let mut look = Self { newest: up_ticks(proc_), ..Self::default() };
+        let Ok(entries) = std::fs::read_dir(proc_) else { return Self::default() };
+        let entries = entries.take(MAX_LISTED).flatten();
+        for id in entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()) {
+            if look.processes.len() >= MAX_PROCESSES {
+                break;
+            }
+            if id == std::process::id() {
+                continue;
+            }
+            let stat = read(&proc_.join(format!("{id}/stat"))).ok();
+            let Some(process) = stat.as_deref().and_then(Process::parse) else { continue };
+            look.newest = look.newest.max(process.start);
+            if !process.is_kernel {
+                look.processes.insert(id, process);
+            }
+        }
+        look
+    }
 
-/// Name and time in ticks, from a process' `stat`.
-fn parse(stat: &str) -> Option<(String, f64)> {
-    let (head, rest) = stat.rsplit_once(')')?;
-    let (_, name) = head.split_once('(')?;
-    // Fields 14 and 15, counted from 1.
-    let mut fields = rest.split_whitespace().skip(14 - 3);
-    let (user, system): (f64, f64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some((clean(name).chars().take(MAX_NAME).collect(), user + system))
-}
-
-/// By name, the most first. A process that was not there before has had all its time since.
-fn busiest(
-    before: &HashMap<u32, f64>,
-    now: &HashMap<u32, (String, f64)>,
-    units_per_tick: f64,
-) -> Vec<ProgramUse> {
-    let mut ticks_of: HashMap<&str, f64> = HashMap::new();
-    for (id, (name, ticks)) in now {
-        let had = before.get(id).copied().unwrap_or_default();
+    /// Ticks that a process has used since. One that was not seen has had all its time since only if it began since.
+    fn used(&self, id: u32, now: &Process) -> f64 {
         // A number that went to another process says nothing of what was before.
-        *ticks_of.entry(name).or_default() += if *ticks >= had { ticks - had } else { *ticks };
+        let known = self.processes.get(&id).filter(|before| before.start == now.start);
+        match known {
+            Some(before) => (now.ticks - before.ticks).max(0.0),
+            None if self.newest > 0.0 && now.start > self.newest => now.ticks,
+            None => 0.0,
+        }
+    }
+}
+
+/// Ticks since the start of the machine; fewer where the kernel has more of them in a second, 0 where it does not say.
+fn up_ticks(proc_: &Path) -> f64 {
+    let text = read(&proc_.join("uptime")).unwrap_or_default();
+    let up_s: Option<f64> = text.split_whitespace().next().and_then(|field| field.parse().ok());
+    up_s.unwrap_or_default() * LEAST_TICKS_A_SECOND
+}
+
+impl Process {
+    /// From its `stat`.
+    fn parse(stat: &str) -> Option<Self> {
+        let (head, rest) = stat.rsplit_once(')')?;
+        let (_, name) = head.split_once('(')?;
+        // Counted from 1, and the first after the name is the third.
+        let mut fields = rest.split_whitespace();
+        let flags: u64 = fields.nth(9 - 3)?.parse().ok()?;
+        let user: f64 = fields.nth(14 - 9 - 1)?.parse().ok()?;
+        let system: f64 = fields.next()?.parse().ok()?;
+        let start: f64 = fields.nth(22 - 15 - 1)?.parse().ok()?;
+        Some(Self {
+            name: clean(name).chars().take(MAX_NAME).collect(),
+            ticks: user + system,
+            start,
+            is_kernel: flags & KERNEL_THREAD != 0,
+        })
+    }
+}
+
+/// By name, the most first, given the ticks that passed on all units, and their number.
+fn busiest(before: &Look, now: &Look, passed: f64, units: f64) -> Vec<ProgramUse> {
+    let mut ticks_of: HashMap<&str, f64> = HashMap::new();
+    for (id, process) in &now.processes {
+        *ticks_of.entry(&process.name).or_default() += before.used(*id, process).min(passed);
     }
     let mut used: Vec<(&str, f64)> = ticks_of
         .into_iter()
-        .map(|(name, ticks)| (name, ticks * units_per_tick))
+        .map(|(name, ticks)| (name, ticks.min(passed) / passed * units))
         .filter(|(_, units)| *units >= LEAST_UNITS)
         .collect();
     used.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
@@ -112,12 +177,30 @@ fn busiest(
 mod tests {
     use super::*;
 
+    const USUAL_FLAGS: u64 = 4_194_304;
+
     fn process(folder: &Path, id: u32, name: &str, user: u32, system: u32) {
+        began(folder, id, name, user, system, 100);
+    }
+
+    fn began(folder: &Path, id: u32, name: &str, user: u32, system: u32, start: u32) {
+        let rest = format!("{USUAL_FLAGS} 1 0 0 0 {user} {system} 900 900 39 19 5 0 {start} 0 0");
+        put(folder, id, &format!("{id} ({name}) R 1 1 1 0 -1 {rest}\n"));
+    }
+
+    fn put(folder: &Path, id: u32, stat: &str) {
         let folder = folder.join(id.to_string());
         std::fs::create_dir_all(&folder).unwrap();
-        let stat =
-            format!("{id} ({name}) R 1 1 1 0 -1 4194304 1 0 0 0 {user} {system} 900 900 39 19 5 0 100\n");
         std::fs::write(folder.join("stat"), stat).unwrap();
+    }
+
+    fn kernel_thread(folder: &Path, id: u32) {
+        let flags = USUAL_FLAGS | KERNEL_THREAD;
+        put(
+            folder,
+            id,
+            &format!("{id} (kworker/0:1) I 2 0 0 0 -1 {flags} 0 0 0 0 0 9000 0 0 20 0 1 0 3 0 0\n"),
+        );
     }
 
     #[test]
@@ -127,7 +210,7 @@ mod tests {
         let roots = Roots { sys: proc_.join("none"), proc_: proc_.to_owned() };
         std::fs::create_dir(proc_.join("sys")).unwrap();
         let own = std::process::id();
-        let (firefox, web, idle, new) = (own + 1, own + 2, own + 3, own + 4);
+        let (firefox, web, idle, new, old) = (own + 1, own + 2, own + 3, own + 4, own + 5);
         process(proc_, own, "rminer", 0, 0);
         process(proc_, firefox, "firefox", 100, 10);
         process(proc_, web, "firefox", 50, 0);
@@ -137,7 +220,9 @@ mod tests {
         process(proc_, own, "rminer", 4000, 0);
         process(proc_, firefox, "firefox", 1100, 10);
         process(proc_, web, "firefox", 500, 50);
-        process(proc_, new, "\u{1b}[2Jcc1", 200, 0);
+        began(proc_, new, "\u{1b}[2Jcc1", 200, 0, 101);
+        // It has been there for long, but was not seen.
+        began(proc_, old, "old", 3000, 0, 50);
         // Not before it is time.
         assert_eq!(processes.at(start + LOOK_EVERY / 2, &roots, 3000.0, 4.0), []);
         let busiest = processes.at(start + LOOK_EVERY, &roots, 5000.0, 4.0);
@@ -146,10 +231,43 @@ mod tests {
         // Kept until the next look.
         assert_eq!(processes.at(start + LOOK_EVERY * 3 / 2, &roots, 6000.0, 4.0), busiest);
         std::fs::remove_dir_all(proc_.join(firefox.to_string())).unwrap();
-        assert_eq!(processes.at(start + LOOK_EVERY * 2, &roots, 9000.0, 4.0), []);
+        // A number that went to another process says nothing of what was before; nobody has more than there is.
+        began(proc_, idle, "make", 99_999, 0, 102);
+        began(proc_, old, "old", 3400, 0, 50);
+        let busiest = processes.at(start + LOOK_EVERY * 2, &roots, 9000.0, 4.0);
+        let shown: Vec<_> = busiest.iter().map(|program| (&*program.name, program.units)).collect();
+        assert_eq!(shown, [("make", 4.0), ("old", 0.4)]);
         // Where the system hides the processes of others, nothing is named.
         let hidden = Roots { proc_: proc_.join("none"), ..roots };
         assert_eq!(processes.at(start + LOOK_EVERY * 3, &hidden, 12000.0, 4.0), []);
+        // What can be seen again is not new.
+        let roots = Roots { proc_: proc_.to_owned(), ..hidden };
+        assert_eq!(processes.at(start + LOOK_EVERY * 4, &roots, 15000.0, 4.0), []);
+    }
+
+    #[test]
+    fn what_began_before_the_last_look_is_not_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = std::process::id() + 1;
+        process(folder.path(), first, "x", 1, 1);
+        assert!((Look::take(folder.path()).newest - 100.0).abs() < 1e-9);
+        std::fs::write(folder.path().join("uptime"), "7.50 20.00\n").unwrap();
+        let before = Look::take(folder.path());
+        let seen = |start: f64| Process { name: "y".into(), ticks: 5.0, start, is_kernel: false };
+        let used = |start: f64| before.used(first + 1, &seen(start));
+        assert_eq!((used(700.0), used(751.0)), (0.0, 5.0));
+    }
+
+    #[test]
+    fn threads_of_the_kernel_are_not_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = std::process::id() + 1;
+        for id in 0..5 {
+            kernel_thread(folder.path(), first + id);
+        }
+        process(folder.path(), first + 5, "x", 1, 1);
+        let look = Look::take(folder.path());
+        assert_eq!(look.processes.keys().copied().collect::<Vec<_>>(), [first + 5]);
     }
 
     #[test]
@@ -159,9 +277,14 @@ mod tests {
         for id in 0..u32::try_from(MAX_PROCESSES).unwrap() + 9 {
             process(folder.path(), first + id, "x", 1, 1);
         }
-        assert_eq!(times(folder.path()).len(), MAX_PROCESSES);
-        assert_eq!(parse("1 (x) R 1"), None);
-        assert_eq!(parse(""), None);
+        for id in 0..9 {
+            kernel_thread(folder.path(), first + u32::try_from(MAX_PROCESSES).unwrap() + 9 + id);
+        }
+        let look = Look::take(folder.path());
+        assert_eq!(look.processes.len(), MAX_PROCESSES);
+        assert!(look.processes.values().all(|process| !process.is_kernel));
+        assert_eq!(Process::parse("1 (x) R 1"), None);
+        assert_eq!(Process::parse(""), None);
     }
 
     /// Run by hand: what a look costs on this machine.
@@ -173,7 +296,7 @@ mod tests {
         let rounds = 50;
         let mut count = 0;
         for _ in 0..rounds {
-            count = times(proc_).len();
+            count = Look::take(proc_).processes.len();
         }
         let each_ms = started.elapsed().as_secs_f64() * 1e3 / f64::from(rounds);
         let percent = each_ms / 10.0 / LOOK_EVERY.as_secs_f64();

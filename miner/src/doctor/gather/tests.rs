@@ -61,7 +61,7 @@ fn inputs(tree: &Tree) -> Inputs {
 
 /// What is not green of what this tree has and this machine has not.
 fn told(tree: &Tree) -> Vec<String> {
-    let facts = gather(&tree.places, &inputs(tree));
+    let facts = gather(&tree.places, &inputs(tree), &Arc::new(()));
     let report = Report::new(String::new(), judge(&facts));
     // Of this machine, and not of the tree: its clock, its disk, and who runs the tests.
     let is_own = |code: &str| {
@@ -75,7 +75,7 @@ fn told(tree: &Tree) -> Vec<String> {
 #[test]
 fn a_tree_in_order_is_green() {
     let tree = desktop();
-    let facts = gather(&tree.places, &inputs(&tree));
+    let facts = gather(&tree.places, &inputs(&tree), &Arc::new(()));
     assert_eq!(told(&tree), Vec::<String>::new(), "{facts:#?}");
     assert_eq!(facts.pages.transparent, "madvise");
     assert_eq!((facts.on_battery, facts.msr.preset().map(|preset| preset.name)), (Some(false), Some("zen3")));
@@ -151,7 +151,7 @@ fn a_folder_that_is_not_there_yet_is_judged_by_the_one_above() {
 #[test]
 fn an_empty_machine_says_nothing_and_breaks_nothing() {
     let tree = Tree::new();
-    let facts = gather(&tree.places, &Inputs::default());
+    let facts = gather(&tree.places, &Inputs::default(), &Arc::new(()));
     assert_eq!((facts.on_battery, facts.load.others_units, facts.storage), (None, None, None));
     assert!(!facts.pages.is_known && facts.hot.is_empty());
 }

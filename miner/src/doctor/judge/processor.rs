@@ -105,8 +105,9 @@ fn clocks(facts: &Facts, findings: &mut Vec<Finding>) {
         return;
     }
     let speed = &facts.speed;
-    // Under these drivers `powersave` goes up to the highest clock by itself.
-    let drives_itself = matches!(speed.driver.as_str(), "intel_pstate" | "amd-pstate-epp" | "intel_cpufreq");
+    // Under these drivers `powersave` goes up to the highest clock by itself. `intel_cpufreq` is the passive mode of
+    // the first, and stays at the lowest clock as others do.
+    let drives_itself = matches!(speed.driver.as_str(), "intel_pstate" | "amd-pstate-epp");
     if speed.governor == "powersave" && !drives_itself {
         findings.push(
             Finding::yellow("cpu-governor", "the processor is kept at its lowest clock (governor powersave)")
@@ -193,5 +194,29 @@ fn cards(facts: &Facts, findings: &mut Vec<Finding>) {
         let finding = Finding::yellow("gpu-rights", title).command("sudo rminer setup gpu-rights");
         let nodes = facts.locked_nodes.iter().map(|node| node.display().to_string());
         findings.push(nodes.fold(finding, Finding::fact));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::{Level, SpeedFacts};
+
+    #[test]
+    fn only_drivers_that_drive_themselves_may_save_power() {
+        for (driver, level) in [
+            ("intel_pstate", Level::Green),
+            ("amd-pstate-epp", Level::Green),
+            ("intel_cpufreq", Level::Yellow),
+            ("acpi-cpufreq", Level::Yellow),
+        ] {
+            let speed =
+                SpeedFacts { driver: driver.into(), governor: "powersave".into(), ..SpeedFacts::default() };
+            let facts = Facts { mines_on_cpus: true, speed, ..Facts::default() };
+            let mut findings = Vec::new();
+            clocks(&facts, &mut findings);
+            let told: Vec<_> = findings.iter().map(|found| (found.code.as_str(), found.level)).collect();
+            assert_eq!(told, [("cpu-governor", level)], "{driver}");
+        }
     }
 }

@@ -189,7 +189,7 @@ pub(super) const DOCTOR: &[Entry] = &[
         code: "setup-state",
         meaning: "What was there before cannot be kept or read, so that nothing more was changed.",
         causes: &[
-            "/var/lib/rminer/setup.json is broken, or others can write it",
+            "/var/lib/rminer-setup/setup.json is broken, or others can write it",
             "the disk is full or read-only",
         ],
         remedies: &["look at that file; remove it if you know that nothing is to be undone"],
