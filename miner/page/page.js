@@ -241,6 +241,8 @@ async function findings() {
 }
 
 let plot = null;
+const sizeOf = (box) => ({ width: Math.floor(box.clientWidth), height: box.clientHeight });
+const resized = new ResizeObserver(() => plot?.setSize(sizeOf($("#plot"))));
 async function chart() {
   const box = $("#plot");
   if (!box || !window.uPlot) return;
@@ -277,11 +279,10 @@ async function chart() {
     }
     ctx.restore();
   };
-  const size = () => ({ width: Math.floor(box.clientWidth), height: box.clientHeight });
   const hasHeat = data.temp_c.some((v) => v !== null);
-  if (plot) plot.destroy();
+  plot?.destroy();
   plot = new uPlot({
-    ...size(), legend: { show: false }, cursor: { y: false, drag: { x: false, y: false } }, padding: [10, hasHeat ? 0 : 12, 0, 0],
+    ...sizeOf(box), legend: { show: false }, cursor: { y: false, drag: { x: false, y: false } }, padding: [10, hasHeat ? 0 : 12, 0, 0],
     scales: { x: { range: [end - shown * 60, end] }, hs: { range: (_, lo, hi) => [0, (hi || 1) * 1.1] }, c: { range: (_, lo, hi) => [Math.min(20, lo ?? 20), Math.max(100, hi ?? 100)] } },
     axes: [{ ...axis, size: 32, space: 60, values: (_, all) => all.map((t) => clock(t * 1000)) },
       { ...axis, scale: "hs", size: 74, values: (_, all) => all.map((v) => prefixed(v, "H/s")) },
@@ -295,13 +296,15 @@ async function chart() {
   }, [times, data.raw_hs, smooth, data.temp_c], box);
   $(".l3").hidden = !hasHeat;
   $(".l4").hidden = !marks.length;
-  new ResizeObserver((_, observer) => { if (!box.isConnected) observer.disconnect(); else if (plot) plot.setSize(size()); }).observe(box);
+  resized.disconnect();
+  resized.observe(box);
 }
 
 function ready() {
   document.documentElement.classList.add("live");
   for (const button of $$("[data-post]")) button.addEventListener("click", () => order(button));
   $("#pair-form").addEventListener("submit", (event) => { event.preventDefault(); pair($("#code").value); });
+  plot?.destroy();
   plot = null;
   who();
   findings();

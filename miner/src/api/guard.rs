@@ -4,6 +4,8 @@
 //! A request passes when its `Host` is a name of this machine (a page that makes its own name point here does not
 //! know any), its `Origin` is listed, our own or missing (pages of other sites always have one), and it has a token if
 //! it needs one. Whatever is not a `GET` or a `HEAD` needs one, but for what pairs a device: that needs a code.
+//! Reading needs one wherever others can reach it: on any address but loopback, and under any name of `--api-allow-host`,
+//! since a reverse proxy before loopback asks by that for whoever reaches it.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -44,15 +46,24 @@ pub struct Access {
     pub pairing: Arc<Pairing>,
     /// Origins whose pages may ask.
     pub origins: Vec<String>,
-    /// Names that this machine may be asked by, beside those of loopback.
+    /// Names that this machine may be asked by, beside those of loopback. Who asks by one may come from anywhere.
     pub hosts: Vec<String>,
 }
 
 impl Access {
-    /// Whether reading needs the token as well.
+    /// Whether reading needs the token as well, whatever name is asked for.
     pub fn is_closed(&self) -> bool {
         !self.bind.ip().is_loopback()
     }
+}
+
+/// How a name in a request came to be one of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Named {
+    /// It is loopback's, or the address that was asked.
+    Local,
+    /// Only `--api-allow-host` has it: a proxy may stand before.
+    Allowed,
 }
 
 /// The two ends of a connection.
@@ -111,37 +122,37 @@ impl Guard {
     /// Decides on a request.
     pub(super) fn judge(&mut self, request: &Parts, peer: Peer, now: Instant) -> Verdict {
         let mut verdict = Verdict { origin: None, scope: None, outcome: Outcome::Pass };
-        let outcome = self.check_host(request, peer).and_then(|()| {
-            verdict.origin = self.check_origin(request)?;
+        let outcome = self.check_host(request, peer).and_then(|named| {
+            verdict.origin = self.check_origin(request, named)?;
             if is_preflight(request) && verdict.origin.is_some() {
                 return Ok(Outcome::Preflight);
             }
-            verdict.scope = self.check_rest(request, peer, now)?;
+            verdict.scope = self.check_rest(request, named, peer, now)?;
             Ok(Outcome::Pass)
         });
         verdict.outcome = outcome.unwrap_or_else(Outcome::Refuse);
         verdict
     }
 
-    fn check_host(&self, request: &Parts, peer: Peer) -> Result<(), ApiError> {
+    fn check_host(&self, request: &Parts, peer: Peer) -> Result<Named, ApiError> {
         let mut hosts = request.headers.get_all(HOST).iter();
         let bad = |message: &str| {
             let help = "send exactly one header Host with the name or address of this machine";
             ApiError::new(StatusCode::BAD_REQUEST, "bad-host", message, help)
         };
-        match (hosts.next(), hosts.next()) {
+        let named = match (hosts.next(), hosts.next()) {
             (None, _) if request.version >= Version::HTTP_11 => return Err(bad("there is no header Host")),
             (_, Some(_)) => return Err(bad("there are several headers Host")),
-            (None, None) => {}
+            (None, None) => Named::Local,
             (Some(host), None) => self.check_name(&String::from_utf8_lossy(host.as_bytes()), peer)?,
-        }
+        };
         match request.uri.authority() {
-            Some(authority) => self.check_name(authority.as_str(), peer),
-            None => Ok(()),
+            Some(authority) => Ok(named.max(self.check_name(authority.as_str(), peer)?)),
+            None => Ok(named),
         }
     }
 
-    fn check_name(&self, authority: &str, peer: Peer) -> Result<(), ApiError> {
+    fn check_name(&self, authority: &str, peer: Peer) -> Result<Named, ApiError> {
         let name = without_port(authority).to_ascii_lowercase();
         let name = name.strip_suffix('.').unwrap_or(&name);
         let ours = |address: IpAddr| {
@@ -150,11 +161,11 @@ impl Guard {
                 || address == peer.local.ip().to_canonical()
                 || address == self.access.bind.ip()
         };
-        let known = name == "localhost"
-            || name.parse().is_ok_and(ours)
-            || self.access.hosts.iter().any(|known| known == name);
-        if known {
-            return Ok(());
+        if name == "localhost" || name.parse().is_ok_and(ours) {
+            return Ok(Named::Local);
+        }
+        if self.access.hosts.iter().any(|known| known == name) {
+            return Ok(Named::Allowed);
         }
         Err(ApiError::new(
             StatusCode::MISDIRECTED_REQUEST,
@@ -164,7 +175,7 @@ impl Guard {
         ))
     }
 
-    fn check_origin(&self, request: &Parts) -> Result<Option<HeaderValue>, ApiError> {
+    fn check_origin(&self, request: &Parts, named: Named) -> Result<Option<HeaderValue>, ApiError> {
         let mut origins = request.headers.get_all(ORIGIN).iter();
         let Some(origin) = origins.next() else { return Ok(None) };
         let listed = self.access.origins.iter().any(|listed| listed.as_bytes() == origin.as_bytes());
@@ -173,7 +184,7 @@ impl Guard {
                 return Ok(Some(origin.clone()));
             }
             // Our own page: a browser names it with its orders. The name has been checked by now.
-            if is_own(origin, request.headers.get(HOST)) {
+            if is_own(origin, request.headers.get(HOST), named) {
                 return Ok(None);
             }
         }
@@ -186,7 +197,13 @@ impl Guard {
     }
 
     /// What whoever asks may do, where that is enough for what is asked.
-    fn check_rest(&mut self, request: &Parts, peer: Peer, now: Instant) -> Result<Option<Scope>, ApiError> {
+    fn check_rest(
+        &mut self,
+        request: &Parts,
+        named: Named,
+        peer: Peer,
+        now: Instant,
+    ) -> Result<Option<Scope>, ApiError> {
         let path = request.uri.path();
         match request.method {
             Method::GET | Method::HEAD => {}
@@ -198,7 +215,8 @@ impl Guard {
         if length.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
             return Err(too_long());
         }
-        let open = (!self.access.is_closed()).then_some(Scope::Read);
+        let is_open = !self.access.is_closed() && named == Named::Local;
+        let open = is_open.then_some(Scope::Read);
         if request.method != Method::POST {
             // The page is for strangers too: they see how to become none.
             let shows_token = path == PAGE_PATH && request.headers.contains_key(AUTHORIZATION);
@@ -350,14 +368,15 @@ fn is_preflight(request: &Parts) -> bool {
     request.method == Method::OPTIONS && request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// Whether an origin is this interface itself, as it was asked.
-fn is_own(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
-    let host = host.map(HeaderValue::as_bytes).filter(|host| !host.is_empty());
-    origin
-        .as_bytes()
-        .strip_prefix(b"http://")
-        .zip(host)
-        .is_some_and(|(own, host)| own.eq_ignore_ascii_case(host))
+/// Whether an origin is this interface itself, as it was asked. Only a proxy encrypts, and it asks by an allowed name.
+fn is_own(origin: &HeaderValue, host: Option<&HeaderValue>, named: Named) -> bool {
+    let schemes: &[&str] = match named {
+        Named::Local => &["http://"],
+        Named::Allowed => &["http://", "https://"],
+    };
+    let Some(host) = host.map(HeaderValue::as_bytes).filter(|host| !host.is_empty()) else { return false };
+    let mut own = schemes.iter().filter_map(|scheme| origin.as_bytes().strip_prefix(scheme.as_bytes()));
+    own.any(|own| own.eq_ignore_ascii_case(host))
 }
 
 /// Headers that pages may send.

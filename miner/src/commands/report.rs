@@ -11,7 +11,8 @@ use super::remote::{Interface, runtime};
 use super::{devices, doctor};
 use crate::cli::{Context, DoctorArgs, ReportArgs};
 use crate::clock::unix_seconds;
-use crate::config::{Pools, Settings};
+use crate::config::keys::Setting;
+use crate::config::{Layer, Pools, Settings};
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::report::{Bundle, Scrubber};
@@ -148,6 +149,11 @@ fn scrubber(settings: Option<&Settings>, context: &Context<'_>) -> Scrubber {
             scrubber.hide(&secret);
         }
     }
+    // As they were written, since a fault elsewhere leaves no settings.
+    let layers = context.layers().0;
+    for layer in [&layers.flags, &layers.env, &layers.file] {
+        hide_alerts(layer, &mut scrubber);
+    }
     let Some(settings) = settings else { return scrubber };
     for pool in &settings.pools {
         scrubber.hide(pool.credentials.pass.expose_secret());
@@ -162,6 +168,21 @@ fn scrubber(settings: Option<&Settings>, context: &Context<'_>) -> Scrubber {
         scrubber.hide(token.expose_secret());
     }
     scrubber
+}
+
+/// Hides the arguments of an alert's command, and what follows the host of its web address.
+fn hide_alerts(layer: &Layer, scrubber: &mut Scrubber) {
+    let written = |setting| layer.values.get(&setting).map_or("", |given| given.text.as_str());
+    for word in written(Setting::AlertCommand).split_whitespace().skip(1) {
+        scrubber.hide(word);
+        if let Some((_, value)) = word.split_once('=') {
+            scrubber.hide(value);
+        }
+    }
+    let (_, address) = written(Setting::AlertWebhook).split_once("://").unwrap_or_default();
+    if let Some(host_end) = address.find(['/', '?']) {
+        scrubber.hide(address[host_end + 1..].trim());
+    }
 }
 
 fn about() -> Value {
@@ -223,4 +244,29 @@ fn running(args: &ReportArgs, context: &Context<'_>) -> Vec<(&'static str, Value
         }
         answers
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Given, Origin};
+
+    #[test]
+    fn arguments_and_paths_of_alerts_are_hidden() {
+        let mut layer = Layer::default();
+        for (setting, text) in [
+            (Setting::AlertCommand, "/usr/bin/tell --key hunter2 --token=swordfish"),
+            (Setting::AlertWebhook, "https://hooks.example/services/T0/opensesame?key=a"),
+        ] {
+            let given = Given { text: text.into(), origin: Origin::Flag("x") };
+            layer.values.insert(setting, given);
+        }
+        let mut scrubber = Scrubber::new(None);
+        hide_alerts(&layer, &mut scrubber);
+        let text = |text: &str| scrubber.text(text);
+        assert_eq!(text("tell --key hunter2 --token=swordfish"), "tell *** *** ***");
+        assert_eq!(text("it says: swordfish"), "it says: ***");
+        let address = text("https://hooks.example/services/T0/opensesame?key=a");
+        assert_eq!(address, "https://hooks.example/***");
+    }
 }

@@ -297,7 +297,7 @@ pub const KEYS: &[Key] = &[
         .value("NAME")
         .file("user", Form::Text)
         .per_pool()
-        .more("Addresses of Monero and of Bitcoin's kin are checked offline before anything starts."),
+        .more("Addresses of Monero, Kaspa and Bitcoin's kin are checked offline before anything starts."),
     Key::new(Setting::Pass, Group::Pool, "pass", "Pool password")
         .short('p')
         .aliases(&["password"])
@@ -604,6 +604,7 @@ pub const KEYS: &[Key] = &[
     Key::new(Setting::AlertCommand, Group::Watching, "alert-command", "Program that gets each alert as JSON on its standard input")
         .value("COMMAND")
         .file("alert.command", Form::Text)
+        .secret() // Its arguments may hold a token.
         .more(
             "Words are divided at spaces, and no shell reads them. It has 10 s, and no environment but PATH, HOME and LANG. \
              `rminer alert test` tries it out.",
@@ -680,6 +681,13 @@ mod tests {
         assert_eq!(shorts.iter().collect::<BTreeSet<_>>().len(), shorts.len(), "{shorts:?}");
         let files: Vec<_> = KEYS.iter().filter_map(|key| key.file).collect();
         assert_eq!(files.iter().collect::<BTreeSet<_>>().len(), files.len(), "{files:?}");
+    }
+
+    #[test]
+    fn what_may_hold_a_token_is_a_secret() {
+        for setting in [Setting::Pass, Setting::ApiToken, Setting::AlertCommand, Setting::AlertWebhook] {
+            assert!(Key::of(setting).secret, "{setting:?}");
+        }
     }
 
     #[test]

@@ -158,7 +158,7 @@ impl Source {
         text
     }
 
-    /// The line without what might be a password: everything behind the `=` of a line that speaks of one or has
+    /// The line without what might be a password: everything behind the `=` of a line that speaks of one, of an alert, or has
     /// an `@` or `token` in it. `None` for lines that cannot be shown at all: too long, or inside of a string that began
     /// in an earlier line, which might be a password too.
     fn without_secrets(&self, number: usize, line: &str) -> Option<String> {
@@ -168,7 +168,7 @@ impl Source {
         if quotes % 2 == 1 || line.chars().count() > MAX_EXCERPT_CHARS {
             return None;
         }
-        let words = ["pass", "token", "webhook", "@"];
+        let words = ["pass", "token", "webhook", "command", "@"];
         if !words.iter().any(|word| line.contains(word)) && !names_web_address(line) {
             return Some(line.to_owned());
         }

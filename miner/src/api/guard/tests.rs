@@ -180,6 +180,31 @@ fn reading_needs_the_token_where_others_can_reach_it() {
 }
 
 #[test]
+fn behind_a_proxy_reading_needs_the_token_on_loopback_too() {
+    let mut guard = guard();
+    let now = Instant::now();
+    let asked = |path: &str, host: &str| Request::get(path).header("host", host);
+    for host in ["127.0.0.1:4077", "localhost", "[::1]"] {
+        assert_eq!(status(&mut guard, asked("/api/v1/status", host)), 200, "{host}");
+    }
+    for host in ["rig01.lan", "Rig01.lan:443", "rig01.lan."] {
+        for path in ["/api/v1/status", "/metrics", "/api/v1/stream", "/1/summary"] {
+            assert_eq!(status(&mut guard, asked(path, host)), 401, "{host} {path}");
+            assert_eq!(status(&mut guard, with_token(asked(path, host), TOKEN)), 200, "{host} {path}");
+        }
+        for path in ["/healthz", "/", "/assets/page.js"] {
+            let verdict = guard.judge(&parts(asked(path, host)), peer(), now);
+            assert_eq!((verdict.outcome, verdict.scope), (Outcome::Pass, None), "{host} {path}");
+        }
+        let pair = Request::post(PAIR_PATH).header("host", host).header("content-type", "application/json");
+        let verdict = guard.judge(&parts(pair), peer(), now);
+        assert_eq!((verdict.outcome, verdict.scope), (Outcome::Pass, None), "{host}");
+    }
+    let mixed = Request::get("http://rig01.lan/api/v1/status").header("host", "localhost");
+    assert_eq!(status(&mut guard, mixed), 401, "either name counts");
+}
+
+#[test]
 fn without_a_token_nothing_that_needs_one_is_done() {
     let mut guard = Guard::new(Access { token: None, ..access("127.0.0.1:4077") });
     assert_eq!(status(&mut guard, get("/")), 200);
@@ -275,12 +300,19 @@ fn the_own_page_may_ask_whatever_its_name() {
     };
     for host in ["192.0.2.1:4077", "rig01.lan", "Rig01.lan:80", "[::1]:4077", "localhost"] {
         assert_eq!(order(host, &format!("http://{}", host.to_lowercase())), 200, "{host}");
-        assert_eq!(order(host, &format!("https://{host}")), 403, "{host}");
-        assert_eq!(order(host, &format!("http://{host}1")), 403, "{host}");
+        // Only a proxy encrypts, and asks by an allowed name.
+        let encrypted = if host.to_lowercase().starts_with("rig01.lan") { 200 } else { 403 };
+        assert_eq!(order(host, &format!("https://{host}")), encrypted, "{host}");
+        for scheme in ["http", "https"] {
+            assert_eq!(order(host, &format!("{scheme}://{host}1")), 403, "{host}");
+        }
     }
     // A page that made its own name point here is its own origin, and still unknown.
     assert_eq!(order("evil.example:4077", "http://evil.example:4077"), 421);
     assert_eq!(order("192.0.2.1:4077", "http://"), 403);
+    assert_eq!(order("rig01.lan", "https://"), 403);
+    assert_eq!(order("rig01.lan", "https://evil.example"), 403);
+    assert_eq!(order("evil.example", "https://evil.example"), 421);
     let without_host = Request::post("/json_rpc").version(Version::HTTP_10).header("origin", "http://");
     assert_eq!(status(&mut guard, without_host), 403);
 }

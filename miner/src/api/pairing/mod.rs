@@ -14,6 +14,7 @@ use rminer_algos::encode_hex;
 use rminer_stratum::text::clean;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 use utoipa::ToSchema;
 
 pub(super) use code::CODE_LIFE;
@@ -82,6 +83,8 @@ pub enum Refusal {
 pub struct Pairing {
     file: Option<PathBuf>,
     state: Mutex<State>,
+    /// How often devices were let in no longer; whoever reads for one notices.
+    departures: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -96,7 +99,7 @@ impl Pairing {
         let file = state_folder.map(|folder| folder.join(FILE_NAME));
         let mut paired = file.as_deref().map(store::read).unwrap_or_default();
         paired.truncate(MAX_PAIRED);
-        Self { file, state: Mutex::new(State { code: None, paired }) }
+        Self { file, state: Mutex::new(State { code: None, paired }), departures: watch::Sender::default() }
     }
 
     /// A new code, with which one device can be let in. An earlier one is no longer good.
@@ -181,7 +184,16 @@ impl Pairing {
         if number.is_none() {
             state.code = None;
         }
+        drop(state);
+        if gone > 0 {
+            self.departures.send_modify(|count| *count = count.wrapping_add(1));
+        }
         Ok(gone)
+    }
+
+    /// Changes whenever devices are let in no longer.
+    pub fn departures(&self) -> watch::Receiver<u64> {
+        self.departures.subscribe()
     }
 
     fn keep(&self, list: &[Paired]) -> Result<(), Refusal> {

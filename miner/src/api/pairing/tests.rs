@@ -50,8 +50,12 @@ fn devices_have_a_number_and_can_be_forgotten() {
     let now = Instant::now();
     let code = pairing.offer(Scope::Read, now).unwrap();
     assert_eq!(pairing.pair(&code, "x", now, 0.0).unwrap_err(), Refusal::Full);
+    let mut departures = pairing.departures();
     assert_eq!(pairing.forget(Some(2)), Ok(1));
+    assert!(departures.has_changed().unwrap(), "open streams are told");
+    departures.mark_unchanged();
     assert_eq!(pairing.forget(Some(2)), Ok(0));
+    assert!(!departures.has_changed().unwrap(), "nobody left");
     assert_eq!(pairing.scope_of(tokens[1].as_bytes()), None);
     assert_eq!(pairing.scope_of(tokens[2].as_bytes()), Some(Scope::Read));
     assert_eq!(pairing.pair(&code, "x", now, 0.0).unwrap().1.number, 33, "the code was not used up");

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::lists::{MAX_ID, Since, since_of};
 use super::status::View;
-use crate::api::{ApiError, ApiState};
+use crate::api::{ApiError, ApiState, Scope};
 use crate::records::Event;
 
 /// Readers at a time.
@@ -49,13 +49,18 @@ impl Default for Places {
 /// `gap` tells that events are gone that had not been sent.
 #[utoipa::path(get, path = "/api/v1/stream", tag = "history",
     params(Since, ("Last-Event-ID" = Option<u64>, Header, description = "As `since`; it counts if both are there")),
-    responses((status = 200, content_type = "text/event-stream", body = String, description = "It does not end")))]
+    responses((status = 200, content_type = "text/event-stream", body = String,
+        description = "It ends when a device is unpaired, but for the owner's; read it anew then")))]
 pub(super) async fn stream(
     State(state): State<ApiState>,
     Extension(places): Extension<Places>,
+    scope: Option<Extension<Scope>>,
     headers: HeaderMap,
     since: Result<Query<Since>, QueryRejection>,
 ) -> Result<Response<Body>, ApiError> {
+    // From here on, so that no unpairing is missed. The owner stays, whoever leaves.
+    let is_owner = scope.is_some_and(|Extension(scope)| scope == Scope::Owner);
+    let departures = (!is_owner).then(|| state.pairing.departures());
     let events = &state.records.events;
     let after = match headers.get("last-event-id") {
         Some(id) => Some(last_event_id(id)?),
@@ -73,7 +78,7 @@ pub(super) async fn stream(
         None => events.last(),
     };
     let (sender, receiver) = mpsc::channel(MAX_WAITING);
-    tokio::spawn(feed(state, after, sender, permit));
+    tokio::spawn(feed(state, after, departures, sender, permit));
     let mut response = Response::new(Body::new(Messages(receiver)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     Ok(response)
@@ -86,13 +91,20 @@ fn last_event_id(id: &HeaderValue) -> Result<u64, ApiError> {
     })
 }
 
-/// Writes messages until the reader is gone or too slow.
-async fn feed(state: ApiState, mut after: u64, sender: mpsc::Sender<Bytes>, _place: OwnedSemaphorePermit) {
+/// Writes messages until the reader is gone or too slow, or a device was unpaired: which one reads is not known here, so
+/// all come back, and those that may not are refused.
+async fn feed(
+    state: ApiState,
+    mut after: u64,
+    mut departures: Option<watch::Receiver<u64>>,
+    sender: mpsc::Sender<Bytes>,
+    _place: OwnedSemaphorePermit,
+) {
     let mut seconds = state.board.watch();
     let mut news = state.records.events.watch();
     let mut text = String::from("retry: 2000\n\n");
     let mut sample = true;
-    loop {
+    while !departures.as_ref().is_some_and(has_changed) {
         let events = state.records.events.after(after);
         if let Some(first) = events.first().filter(|first| first.id > after + 1) {
             write_message(&mut text, None, "gap", &format!("{{\"missed\":{}}}", first.id - after - 1));
@@ -115,7 +127,7 @@ async fn feed(state: ApiState, mut after: u64, sender: mpsc::Sender<Bytes>, _pla
             sample = false;
             continue;
         }
-        sample = match wait(&mut seconds, &mut news, &sender).await {
+        sample = match wait(&mut seconds, &mut news, departures.as_mut(), &sender).await {
             Woken::Second => true,
             Woken::News => false,
             Woken::Silence => {
@@ -138,13 +150,30 @@ enum Woken {
 async fn wait(
     seconds: &mut watch::Receiver<u64>,
     news: &mut watch::Receiver<u64>,
+    departures: Option<&mut watch::Receiver<u64>>,
     sender: &mpsc::Sender<Bytes>,
 ) -> Woken {
     tokio::select! {
         () = sender.closed() => Woken::Gone,
+        () = departed(departures) => Woken::Gone,
         changed = seconds.changed() => if changed.is_ok() { Woken::Second } else { Woken::Gone },
         changed = news.changed() => if changed.is_ok() { Woken::News } else { Woken::Gone },
         () = sleep_until(Instant::now() + HEARTBEAT) => Woken::Silence,
+    }
+}
+
+fn has_changed(departures: &watch::Receiver<u64>) -> bool {
+    departures.has_changed().unwrap_or(true)
+}
+
+/// Waits until a device is unpaired; for ever where that does not matter.
+async fn departed(departures: Option<&mut watch::Receiver<u64>>) {
+    match departures {
+        // An error says that there is no list any more.
+        Some(departures) => {
+            let _changed = departures.changed().await;
+        }
+        None => std::future::pending().await,
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::openapi::document;
 use super::*;
-use crate::api::About;
+use crate::api::{About, Scope};
 use crate::config::EffectiveSetting;
 use crate::engine::{Board, Command, DeviceSnapshot, Duty, MAX_ORDERS, Order, PoolSnapshot, Snapshot, State};
 use crate::problem::Problem;
@@ -545,6 +545,44 @@ fn a_stream_goes_on_where_it_was() {
         let silence = fresh.frame().await.unwrap().unwrap().into_data().unwrap();
         assert_eq!(&silence[..], b": alive\n\n");
         assert_eq!(open_stream(&world, "/api/v1/stream", Some("x")).await.status(), 400);
+    });
+}
+
+#[test]
+fn streams_end_with_an_unpairing_but_for_the_owners() {
+    run(async {
+        let (state, _orders) = state();
+        let (pairing, board) = (Arc::clone(&state.pairing), Arc::clone(&state.board));
+        let service = TowerToHyperService::new(crate::api::router(state));
+        let open = async |scope: Option<Scope>| {
+            let mut request = Request::get("/api/v1/stream").body(Body::empty()).unwrap();
+            if let Some(scope) = scope {
+                request.extensions_mut().insert(scope);
+            }
+            service.call(request).await.unwrap().into_body()
+        };
+        let now = Instant::now();
+        let code = pairing.offer(Scope::Read, now).unwrap();
+        pairing.pair(&code, "a phone", now, 0.0).unwrap();
+        let mut owners = open(Some(Scope::Owner)).await;
+        read_until(&mut owners, "sample").await;
+        for scope in [None, Some(Scope::Read), Some(Scope::Control)] {
+            let mut body = open(scope).await;
+            read_until(&mut body, "sample").await;
+            assert_eq!(pairing.forget(Some(7)), Ok(0), "nobody goes, nothing ends");
+            board.publish(Arc::new(snapshot()));
+            read_until(&mut body, "sample").await;
+            assert_eq!(pairing.forget(None), Ok(1));
+            board.publish(Arc::new(snapshot()));
+            assert!(body.frame().await.is_none(), "{scope:?}");
+            let code = pairing.offer(Scope::Read, now).unwrap();
+            pairing.pair(&code, "a phone", now, 0.0).unwrap();
+        }
+        // More than can have waited for it.
+        for _ in 0..20 {
+            board.publish(Arc::new(snapshot()));
+            read_until(&mut owners, "sample").await;
+        }
     });
 }
 
