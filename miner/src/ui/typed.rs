@@ -201,6 +201,31 @@ fn is_in_foreground() -> bool {
     unsafe { libc::tcgetpgrp(libc::STDIN_FILENO) == libc::getpgrp() }
 }
 
+/// Whether the terminal is for another program of the same session now. The system stops those who set it nevertheless.
+pub(super) fn is_in_background() -> bool {
+    // SAFETY: both take plain numbers and change nothing.
+    let (foreground, own) = unsafe { (libc::tcgetpgrp(libc::STDIN_FILENO), libc::getpgrp()) };
+    foreground >= 0 && foreground != own
+}
+
+/// Does `what` without being stopped when the terminal becomes another program's just then.
+pub(super) fn unstopped<T>(what: impl FnOnce() -> T) -> T {
+    // SAFETY: a set of signals is plain integers, for which zeros are valid.
+    let (mut stops, mut before): (libc::sigset_t, libc::sigset_t) = unsafe { std::mem::zeroed() };
+    // SAFETY: all write the sets that are passed; the mask is that of this thread alone.
+    let is_blocked = unsafe {
+        libc::sigemptyset(&raw mut stops) == 0
+            && libc::sigaddset(&raw mut stops, libc::SIGTTOU) == 0
+            && libc::pthread_sigmask(libc::SIG_BLOCK, &raw const stops, &raw mut before) == 0
+    };
+    let done = what();
+    if is_blocked {
+        // SAFETY: reads the set that was written above.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()) };
+    }
+    done
+}
+
 /// Stops the process as Ctrl-Z does, until somebody continues it. The shell sees what it always sees.
 pub(super) fn stop_here() {
     // SAFETY: zeros are the default action; the old one is written to a struct of ours and put back.
@@ -246,22 +271,27 @@ impl Modes {
     /// As it was.
     fn leave(&self) {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        // Who is not in the foreground would be stopped for it, and has left before.
-        if std::mem::take(&mut now.0) && is_in_foreground() {
-            set(&self.original);
-        }
+        self.restore(&mut now.0);
     }
 
-    /// As it was, for good.
+    /// As it was, for good: under one lock, or the thread that reads could enter in between.
     fn end(&self) {
-        self.leave();
-        self.now.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        now.1 = true;
+        self.restore(&mut now.0);
+    }
+
+    fn restore(&self, is_entered: &mut bool) {
+        // Another program's terminal is not ours to set; who is not in the foreground has left before.
+        if std::mem::take(is_entered) && is_in_foreground() {
+            set(&self.original);
+        }
     }
 }
 
 fn set(modes: &libc::termios) {
     // SAFETY: reads the struct that is passed. A terminal that is gone has no modes.
-    unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, modes) };
+    unstopped(|| unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, modes) });
 }
 
 #[cfg(test)]
@@ -280,5 +310,30 @@ mod tests {
         assert_eq!(typed(b"x"), Press::Unknown('x'));
         assert_eq!(typed("ß".as_bytes()), Press::Unknown('ß'));
         assert!(matches!(typed(b"\xff"), Press::Unknown(_)));
+    }
+
+    #[test]
+    fn nobody_enters_after_the_end() {
+        // SAFETY: plain integers, zeros are valid. They are never set.
+        let modes = Modes { original: unsafe { std::mem::zeroed() }, now: Mutex::new((false, false)) };
+        modes.end();
+        modes.enter();
+        assert_eq!(*modes.now.lock().unwrap(), (false, true));
+    }
+
+    #[test]
+    fn stops_are_held_back_for_a_while_only() {
+        let is_blocked = || {
+            // SAFETY: plain integers, zeros are valid.
+            let mut mask: libc::sigset_t = unsafe { std::mem::zeroed() };
+            // SAFETY: no new mask is passed; the present one is written to a struct of ours, which is read then.
+            unsafe {
+                libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut mask);
+                libc::sigismember(&raw const mask, libc::SIGTTOU) == 1
+            }
+        };
+        let before = is_blocked();
+        assert!(unstopped(is_blocked));
+        assert_eq!(is_blocked(), before);
     }
 }

@@ -113,7 +113,7 @@ fn panels(frame: &mut Frame<'_>, view: &View, pen: &Pen, area: Rect) {
                 .areas(area);
         (chart, shares, log)
     };
-    let inner = pen.framed(frame, chart, "hashed in the last hour");
+    let inner = pen.framed(frame, chart, &view.chart_title);
     draw_chart(frame, view, pen, inner);
     let inner = pen.framed(frame, shares, "shares");
     draw_shares(frame, view, pen, inner);

@@ -29,6 +29,8 @@ use view::{Around, View};
 
 /// Time between two pictures without a key.
 const PICTURE_EVERY: Duration = Duration::from_millis(250);
+/// Time between two looks whether the terminal is this program's again.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Keys that are taken between two pictures.
 const MAX_KEYS: usize = 32;
 /// How often what is open to read is asked for again.
@@ -150,6 +152,10 @@ impl Watch {
     fn run(&mut self, entered: &mut Entered, stop: &AtomicBool, quit: &dyn Fn()) -> io::Result<()> {
         let mut told_at = Instant::now();
         while !stop.load(Ordering::Acquire) {
+            if !entered.is_here()? {
+                std::thread::sleep(LOOK_EVERY);
+                continue;
+            }
             let errors = entered.errors();
             let view = self.view(&errors);
             let look = self.look;
@@ -171,7 +177,10 @@ impl Watch {
                 match self.shown.press(key, &status, unix_seconds()) {
                     Effect::Nothing => {}
                     Effect::Quit => quit(),
-                    Effect::Suspend => entered.suspend()?,
+                    Effect::Suspend => {
+                        entered.suspend();
+                        break;
+                    }
                     Effect::Ask(ask) => {
                         told_at = Instant::now();
                         self.gatherer.ask(ask);

@@ -11,15 +11,18 @@ use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 
+use super::super::typed::{is_in_background, stop_here, unstopped};
 use super::errors::Errors;
 
 /// The terminal; it is as it was when this is dropped.
 pub(super) struct Entered {
     pub(super) terminal: Terminal<CrosstermBackend<Stdout>>,
     back: Arc<Back>,
+    /// Whether others may have used the terminal since the last picture.
+    is_away: bool,
 }
 
 /// The way back.
@@ -29,14 +32,20 @@ struct Back {
 }
 
 impl Entered {
-    /// Takes the terminal.
+    /// Takes the terminal, or later where it is another program's now.
     ///
     /// # Errors
     /// When it is none, or is gone.
     pub(super) fn new() -> io::Result<Self> {
         let back = Arc::new(Back { is_open: AtomicBool::new(false), errors: Errors::take()? });
-        let opened = back.enter().and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
-        let terminal = match opened {
+        let is_away = is_in_background();
+        let entered = if is_away {
+            back.give_errors_back();
+            Ok(())
+        } else {
+            back.enter()
+        };
+        let terminal = match entered.and_then(|()| new_picture()) {
             Ok(terminal) => terminal,
             Err(error) => {
                 back.leave();
@@ -44,7 +53,7 @@ impl Entered {
             }
         };
         leave_at_panic(&back);
-        Ok(Self { terminal, back })
+        Ok(Self { terminal, back, is_away })
     }
 
     /// What others wrote to the error output meanwhile.
@@ -52,19 +61,37 @@ impl Entered {
         self.back.errors.as_ref().map(Errors::lines).unwrap_or_default()
     }
 
-    /// Stops the program until somebody continues it, with the terminal as it was.
+    /// Stops the program until somebody continues it, with the terminal as it was. Ask [`Entered::is_here`] then: who
+    /// is continued in the background has no terminal yet.
+    pub(super) fn suspend(&mut self) {
+        self.back.leave();
+        self.is_away = true;
+        stop_here();
+    }
+
+    /// Whether the terminal is this program's. It is taken again when it has come back; until then it is left alone,
+    /// as the system stops those in the background who set or read it.
     ///
     /// # Errors
-    /// When the terminal is gone then.
-    pub(super) fn suspend(&mut self) -> io::Result<()> {
-        self.back.leave();
-        super::super::typed::stop_here();
-        self.back.enter()?;
-        if let Some(errors) = &self.back.errors {
-            errors.take_again()?;
+    /// When the terminal is gone.
+    pub(super) fn is_here(&mut self) -> io::Result<bool> {
+        if is_in_background() {
+            self.is_away = true;
+            return Ok(false);
         }
-        self.terminal.clear()
+        if std::mem::take(&mut self.is_away) {
+            // Who was stopped by others has not left.
+            self.back.leave();
+            self.back.enter()?;
+            self.terminal = new_picture()?;
+        }
+        Ok(true)
     }
+}
+
+/// Nothing of a picture before is on the terminal.
+fn new_picture() -> io::Result<Terminal<CrosstermBackend<Stdout>>> {
+    Terminal::new(CrosstermBackend::new(io::stdout()))
 }
 
 impl Drop for Entered {
@@ -79,8 +106,13 @@ impl Drop for Entered {
 impl Back {
     fn enter(&self) -> io::Result<()> {
         self.is_open.store(true, Ordering::Release);
-        enable_raw_mode()?;
-        execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide)
+        unstopped(|| {
+            // Who left in the background has put no modes back.
+            disable_raw_mode()?;
+            enable_raw_mode()?;
+            execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide, Clear(ClearType::All))
+        })?;
+        self.errors.as_ref().map_or(Ok(()), Errors::take_again)
     }
 
     /// Once; nobody is left to tell when the terminal is gone.
@@ -88,10 +120,19 @@ impl Back {
         if !self.is_open.swap(false, Ordering::AcqRel) {
             return;
         }
-        let mut out = io::stdout();
-        let _gone = execute!(out, DisableBracketedPaste, LeaveAlternateScreen, Show);
-        let _gone = disable_raw_mode();
-        let _gone = out.flush();
+        unstopped(|| {
+            let mut out = io::stdout();
+            let _gone = execute!(out, DisableBracketedPaste, LeaveAlternateScreen, Show);
+            // In the background the modes are another program's.
+            if !is_in_background() {
+                let _gone = disable_raw_mode();
+            }
+            let _gone = out.flush();
+        });
+        self.give_errors_back();
+    }
+
+    fn give_errors_back(&self) {
         if let Some(errors) = &self.errors {
             errors.give_back();
         }

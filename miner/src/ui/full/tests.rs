@@ -238,3 +238,21 @@ fn what_was_told_before_and_by_others_is_in_the_log() {
     assert!(log.iter().any(|line| line.text.ends_with("help: sudo rminer setup hugepages")));
     assert!(log.iter().any(|line| line.text == "14:02:11 order    resume: no pause is asked for any more"));
 }
+
+#[test]
+fn the_chart_shows_as_much_time_as_there_is() {
+    let with = |known: usize| {
+        let point =
+            |index: usize| json!({"value": if index < 360 - known { Value::Null } else { json!(7.0e6) }});
+        let mut data = mining();
+        data.history = json!({"points": (0..360).map(point).collect::<Vec<_>>()});
+        let view = View::new(&data, &around());
+        (view.chart.len(), view.chart_title)
+    };
+    assert_eq!(with(3), (36, "hashed in the last 6 minutes".into()));
+    assert_eq!(with(36), (36, "hashed in the last 6 minutes".into()));
+    assert_eq!(with(37), (72, "hashed in the last 12 minutes".into()));
+    assert_eq!(with(325), (360, "hashed in the last hour".into()));
+    assert_eq!(with(360), (360, "hashed in the last hour".into()));
+    assert_eq!(View::new(&Data::default(), &around()).chart, []);
+}

@@ -89,6 +89,8 @@ pub(super) struct View {
     pub(super) rows: Vec<Row>,
     /// Hashes per second, oldest first.
     pub(super) chart: Vec<Option<f64>>,
+    /// What the chart shows.
+    pub(super) chart_title: String,
     /// Newest first.
     pub(super) shares: Vec<Line>,
     pub(super) pools: Vec<Line>,
@@ -102,12 +104,14 @@ impl View {
     /// As things are.
     pub(super) fn new(data: &Data, around: &Around<'_>) -> Self {
         let status = &data.status;
+        let (chart, chart_title) = chart(&data.history);
         Self {
             title: title(status, around),
             state: state(data, around),
             numbers: numbers(status),
             rows: rows(status),
-            chart: chart(&data.history),
+            chart,
+            chart_title,
             shares: shares(data, around),
             pools: pools(data),
             log: log(data, around),
@@ -251,11 +255,19 @@ fn joules(row: &DeviceRow) -> String {
     known.unwrap_or_else(|| "-".into())
 }
 
-fn chart(history: &Value) -> Vec<Option<f64>> {
+/// The rates of the last hour, or of as much of it as there is, and what they are.
+fn chart(history: &Value) -> (Vec<Option<f64>>, String) {
     let points = history["points"].as_array().map_or(&[][..], Vec::as_slice);
     let newest = &points[points.len().saturating_sub(MAX_POINTS)..];
     let known = |value: f64| (value.is_finite() && value >= 0.0).then_some(value);
-    newest.iter().map(|point| point["value"].as_f64().and_then(known)).collect()
+    let rates: Vec<_> = newest.iter().map(|point| point["value"].as_f64().and_then(known)).collect();
+    let first = rates.iter().position(Option::is_some).unwrap_or(0);
+    // A whole hour for a minute would show nothing.
+    let Some(tenths) = (1..10).find(|tenths| first >= rates.len() - rates.len() * tenths / 10) else {
+        return (rates, "hashed in the last hour".into());
+    };
+    let shown = rates[rates.len() - rates.len() * tenths / 10..].to_vec();
+    (shown, format!("hashed in the last {} minutes", 6 * tenths))
 }
 
 fn shares(data: &Data, around: &Around<'_>) -> Vec<Line> {
