@@ -293,6 +293,12 @@ impl Core {
             self.crew_event(event);
         }
         let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
+        let total = self.crew.each().map(|(_, hashes, _)| hashes).sum();
+        if total == 0 {
+            let windows = self.worker_windows.iter_mut().chain(self.device_windows.values_mut());
+            windows.for_each(Windows::begin);
+            self.total_window.begin();
+        }
         for (worker, (source, hashes, _)) in self.crew.each().enumerate() {
             *totals.entry(&source.info().id).or_default() += hashes;
             if self.worker_windows.len() == worker {
@@ -307,7 +313,7 @@ impl Core {
                 None => self.device_windows.entry((*id).to_owned()).or_default().sample(now, *hashes),
             }
         }
-        self.total_window.sample(now, totals.values().sum());
+        self.total_window.sample(now, total);
         self.tell_of_rare_shares();
         self.tell_excess();
         if self.crew.is_hopeless() {

@@ -79,6 +79,12 @@ impl Windows {
         }
     }
 
+    /// Forgets all samples. Getting ready for the first hash, such as a dataset, is not slow hashing: as long as nothing
+    /// has hashed, all windows of an engine begin anew together, so that rates of its workers add up.
+    pub fn begin(&mut self) {
+        self.samples.clear();
+    }
+
     /// Rates up to the newest sample. A window that is not full yet is taken as long as it is.
     pub fn rates(&self) -> Rates {
         Rates {
@@ -130,6 +136,23 @@ mod tests {
         windows.sample(start + Duration::from_secs(2), 100);
         assert_eq!(windows.rates().m15_hs, Some(50.0));
         assert_eq!(windows.rates().best_hs, None, "two seconds say little about the best");
+    }
+
+    #[test]
+    fn the_time_before_the_first_hash_does_not_count() {
+        let start = Instant::now();
+        let mut windows = Windows::default();
+        for second in 0..30u64 {
+            windows.begin();
+            windows.sample(start + Duration::from_secs(second), 0);
+            assert_eq!(windows.rates(), Rates::default());
+        }
+        for second in 30..39u64 {
+            windows.sample(start + Duration::from_secs(second), (second - 29) * 100);
+        }
+        assert_eq!((windows.rates().m15_hs, windows.rates().best_hs), (Some(100.0), None));
+        windows.sample(start + Duration::from_secs(39), 1000);
+        assert_eq!(windows.rates().best_hs, Some(100.0));
     }
 
     #[test]

@@ -162,7 +162,10 @@ fn trouble_05_stale_jobs() {
     });
     let answered = || world.records.statistics().count(|key| ["accepted", "stale"].contains(&key.result));
     world.until("enough shares for a judgement", 60, || answered() >= 60);
-    let explanation = world.explain();
+    let mut explanation = world.explain();
+    // On a busy machine some share may really be late by its own slowness, which is told apart.
+    let others = |finding: &Finding| finding.code != "stale" || finding.cause.contains("after the submit");
+    explanation.findings.retain(others);
     let words = ["stale shares", "ms after the submit on average", "pool answers in 15"];
     only("stale jobs", &explanation, "stale", &words);
     doctor("stale jobs", world.address, "stale", &["yellow"], &["% of the shares are stale"]);
