@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rminer_algos::registry::Family;
 use rminer_stratum::client::{Client, ClientOptions};
 use rminer_stratum::connect::DialOptions;
 use rminer_stratum::tls::FilePins;
@@ -26,6 +27,8 @@ use crate::problem::{Problem, Severity};
 use crate::records::{HistoryOptions, Recorder, Records};
 use crate::safety::Governor;
 use crate::service::Manager;
+use crate::setup::Places;
+use crate::setup::msr::MsrState;
 use crate::telemetry::{self, Telemetry, Watched};
 use crate::traffic;
 use crate::ui::{Full, Here, Look, Screen, Stamp, Typed, Viewer, is_interactive, screen, stamped_screen};
@@ -287,12 +290,22 @@ fn about(settings: &Settings, setup: &Setup, client: &Client, access: Option<&Ac
         bind: access.map(|access| access.bind),
         takes_orders: access.is_some_and(|access| access.token.is_some()),
         examined: doctor::Inputs::of(settings, &setup.chosen, &setup.left_out),
+        msr: msr_preset(settings),
         buses: setup
             .chosen
             .iter()
             .filter_map(|device| Some((device.id.clone(), device.pci.clone()?)))
             .collect(),
     }
+}
+
+/// The preset of registers for RandomX, if it is in force.
+fn msr_preset(settings: &Settings) -> Option<&'static str> {
+    if settings.algorithm.family != Family::Monero {
+        return None;
+    }
+    let state = MsrState::look(&Places::of_this_machine());
+    state.preset.filter(|_| state.is_set)
 }
 
 fn watchdog_test() -> Problem {

@@ -88,6 +88,8 @@ pub struct About {
     pub examined: crate::doctor::Inputs,
     /// Where the interface listens.
     pub bind: Option<SocketAddr>,
+    /// The preset of processor registers that was in force at the start.
+    pub msr: Option<&'static str>,
     /// PCI addresses of graphics cards, by device.
     pub buses: BTreeMap<String, String>,
 }

@@ -223,7 +223,7 @@ impl View {
                 have: dataset.huge_pages_have,
                 need: dataset.huge_pages_want,
             }),
-            msr: None,
+            msr: self.about.msr.filter(|_| kind(&device.id) == "cpu").map(str::to_owned),
             losses: device.losses,
             hung: device.hung,
             restarts: device.restarts,
