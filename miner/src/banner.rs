@@ -32,6 +32,7 @@ pub(crate) fn banner(
     setup: &Setup,
     pools: &[String],
     interface: Option<&Access>,
+    msr: Option<&MsrState>,
 ) -> Vec<String> {
     let stamp = Stamp::of(io::stderr(), settings.service.journal);
     for warning in &settings.warnings {
@@ -42,7 +43,7 @@ pub(crate) fn banner(
         return Vec::new();
     }
     let host = HostSource::new(Roots::of_this_machine()).read_at(Instant::now()).host;
-    let lines = lines(settings, kind, setup, pools, interface, &host);
+    let lines = lines(settings, kind, setup, pools, interface, msr, &host);
     lines.iter().for_each(|line| say!("{line}"));
     let warnings = settings
         .warnings
@@ -73,6 +74,7 @@ fn lines(
     setup: &Setup,
     pools: &[String],
     interface: Option<&Access>,
+    msr: Option<&MsrState>,
     host: &HostReadings,
 ) -> Vec<String> {
     let mut lines =
@@ -86,9 +88,7 @@ fn lines(
     lines.extend(
         memory(host, huge_pages_needed(settings, setup)).map(|memory| format!("  memory   {memory}")),
     );
-    if settings.algorithm.family == Family::Monero && cpu_threads(setup) > 0 {
-        lines.push(format!("  msr      {}", MsrState::look(&Places::of_this_machine()).text()));
-    }
+    lines.extend(msr.map(|state| format!("  msr      {}", state.text())));
     for (number, (pool, name)) in settings.pools.iter().zip(pools).enumerate() {
         let role = if number == 0 { "" } else { "   fall-back" };
         lines.push(format!("  pool {:<3} {name}   {}{role}", number + 1, shown_user(&pool.credentials.user)));
@@ -119,6 +119,12 @@ fn huge_pages_needed(settings: &Settings, setup: &Setup) -> Option<u32> {
     let threads = cpu_threads(setup);
     let with_dataset = settings.cpu.randomx_mode != RandomxMode::Light;
     (wants && threads > 0).then(|| huge_pages::needed(threads, with_dataset))
+}
+
+/// The registers for RandomX, where processors mine it.
+pub(crate) fn msr(settings: &Settings, setup: &Setup) -> Option<MsrState> {
+    let counts = settings.algorithm.family == Family::Monero && cpu_threads(setup) > 0;
+    counts.then(|| MsrState::look(&Places::of_this_machine()))
 }
 
 /// Threads of processors that mine.

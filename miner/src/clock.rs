@@ -80,26 +80,6 @@ pub fn time_of_day(seconds: f64, offset_s: i64) -> String {
     format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
 }
 
-/// Seconds since 1970 of a time in UTC as RFC 3339 has it, such as `2026-11-22T14:02:11.250Z`.
-pub fn parse_utc(text: &str) -> Option<f64> {
-    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
-    let mut numbers = date.split('-').map(|part| part.parse::<i64>().ok().filter(|n| (0..=9999).contains(n)));
-    let (year, month, day) = (numbers.next()??, numbers.next()??, numbers.next()??);
-    let mut numbers =
-        time.split(':').map(|part| part.parse::<f64>().ok().filter(|n| (0.0..61.0).contains(n)));
-    let (hour, minute, second) = (numbers.next()??, numbers.next()??, numbers.next()??);
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    // Years that begin in March end with the leap day; 719,468 days lie between March of year 0 and 1970.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let leaps = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    let days = 365 * year + leaps + (153 * month + 2) / 5 + day - 1 - 719_468;
-    #[allow(clippy::cast_precision_loss)]
-    let days = days as f64;
-    Some(days * 86_400.0 + hour * 3600.0 + minute * 60.0 + second)
-}
-
 fn local_parts() -> Option<libc::tm> {
     parts_of(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
 }
@@ -143,29 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn utc_is_read_and_shown_in_any_zone() {
-        // As `date -u -d @… +%FT%T` prints them.
-        for (seconds, text) in [
-            (0.0, "1970-01-01T00:00:00.000Z"),
-            (951_782_399.5, "2000-02-28T23:59:59.500Z"),
-            (951_868_800.0, "2000-03-01T00:00:00Z"),
-            (4_107_542_400.0, "2100-03-01T00:00:00.000Z"),
-            (1_795_356_131.25, "2026-11-22T14:02:11.250Z"),
-        ] {
-            assert_eq!(parse_utc(text), Some(seconds), "{text}");
-        }
-        for odd in [
-            "",
-            "Z",
-            "T",
-            "2026-11-22",
-            "2026-11-22T14:02Z",
-            "2026-99-22T14:02:11Z",
-            "\u{1b}[2J",
-            "-1-1-1T1:1:1Z",
-        ] {
-            assert_eq!(parse_utc(odd), None, "{odd}");
-        }
+    fn times_are_shown_in_any_zone() {
         assert_eq!(time_of_day(1_795_356_131.25, 0), "14:02:11");
         assert_eq!(time_of_day(1_795_356_131.25, -15 * 3600), "23:02:11");
         assert_eq!(time_of_day(f64::NAN, 3600), "01:00:00");

@@ -7,7 +7,6 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rminer_algos::registry::Family;
 use rminer_stratum::client::{Client, ClientOptions};
 use rminer_stratum::connect::DialOptions;
 use rminer_stratum::tls::FilePins;
@@ -15,7 +14,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::alerts::Alerts;
 use crate::api::{self, About, Access, ApiState, Pairing, Server};
-use crate::banner::banner;
+use crate::banner::{self, banner};
 use crate::bench;
 use crate::clock::unix_seconds;
 use crate::config::{LogFormat, Settings, UiKind};
@@ -27,7 +26,6 @@ use crate::problem::{Problem, Severity};
 use crate::records::{HistoryOptions, Recorder, Records};
 use crate::safety::Governor;
 use crate::service::Manager;
-use crate::setup::Places;
 use crate::setup::msr::MsrState;
 use crate::telemetry::{self, Telemetry, Watched};
 use crate::traffic;
@@ -57,7 +55,9 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
     let names = client.pool_names();
     let interface = if settings.dry_run { None } else { open_interface(settings, &sink)? };
     let kind = kind_of_screen(settings, &sink);
-    let told = banner(settings, kind, &setup, &names, interface.as_ref().map(|(_, access)| access));
+    let msr = banner::msr(settings, &setup);
+    let access = interface.as_ref().map(|(_, access)| access);
+    let told = banner(settings, kind, &setup, &names, access, msr.as_ref());
     if settings.dry_run {
         return Ok(Exit::Done);
     }
@@ -117,7 +117,7 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
     let pairing = interface.as_ref().map(|(_, access)| Arc::clone(&access.pairing)).unwrap_or_default();
     let state = ApiState {
         pairing,
-        about: Arc::new(about(settings, &setup, &client, interface.as_ref().map(|(_, access)| access))),
+        about: Arc::new(about(settings, &setup, &client, access, msr.as_ref())),
         board: Arc::clone(&board),
         records,
         orders,
@@ -279,7 +279,13 @@ pub(crate) fn rig(settings: &Settings) -> String {
     named.unwrap_or_else(devices::host_name)
 }
 
-fn about(settings: &Settings, setup: &Setup, client: &Client, access: Option<&Access>) -> About {
+fn about(
+    settings: &Settings,
+    setup: &Setup,
+    client: &Client,
+    access: Option<&Access>,
+    msr: Option<&MsrState>,
+) -> About {
     About {
         rig: rig(settings),
         algorithm: settings.algorithm.name,
@@ -290,22 +296,13 @@ fn about(settings: &Settings, setup: &Setup, client: &Client, access: Option<&Ac
         bind: access.map(|access| access.bind),
         takes_orders: access.is_some_and(|access| access.token.is_some()),
         examined: doctor::Inputs::of(settings, &setup.chosen, &setup.left_out),
-        msr: msr_preset(settings),
+        msr: msr.filter(|state| state.is_set).and_then(|state| state.preset),
         buses: setup
             .chosen
             .iter()
             .filter_map(|device| Some((device.id.clone(), device.pci.clone()?)))
             .collect(),
     }
-}
-
-/// The preset of registers for RandomX, if it is in force.
-fn msr_preset(settings: &Settings) -> Option<&'static str> {
-    if settings.algorithm.family != Family::Monero {
-        return None;
-    }
-    let state = MsrState::look(&Places::of_this_machine());
-    state.preset.filter(|_| state.is_set)
 }
 
 fn watchdog_test() -> Problem {

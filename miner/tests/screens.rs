@@ -218,16 +218,16 @@ fn the_full_screen_opens_obeys_and_gives_the_terminal_back() {
     let mut miner = OnTerminal::demo(&["--ui", "full"]);
     let opened = miner.wait(0, ALTERNATE);
     assert!(miner.shown()[..opened].contains("no fee, pid"), "the start is on the terminal as it was");
-    miner.see("MINING, all well");
+    miner.see("Mining, all well");
     miner.see("hashed in the last hour");
     miner.press("?");
     miner.see("Esc closes");
     miner.press("?");
     miner.press("p");
     miner.see("order    pause: paused until someone resumes");
-    miner.see("PAUSED by user");
+    miner.see("Paused by order");
     miner.press("r");
-    miner.see("MINING, all well");
+    miner.see("Mining, all well");
     miner.resize(40, 10);
     miner.see("this window has 40 x 10");
     miner.resize(120, 40);
@@ -287,7 +287,7 @@ fn another_miner_is_watched_steered_and_missed() {
     let address = miner.api().to_string();
     let mut top =
         OnTerminal::start(&["top", "--host", &address], &[("RMINER_API_TOKEN", &miner.api_token())]);
-    top.see("NO POOL");
+    top.see("No pool for");
     top.press("p");
     top.see("paused until someone resumes");
     let from = top.press("q");
@@ -298,7 +298,7 @@ fn another_miner_is_watched_steered_and_missed() {
     // Without the token an order is refused, and the screen says what to do. A miner that goes away may come back.
     let wrong = "wrong-but-long-enough-for-a-token";
     let mut top = OnTerminal::start(&["top", "--host", &address], &[("RMINER_API_TOKEN", wrong)]);
-    top.see("NO POOL");
+    top.see("No pool for");
     top.press("r");
     top.see("does not let us");
     assert_eq!(miner.stop().0, Some(0));

@@ -65,10 +65,7 @@ fn carry_out(
     } else {
         return Err(needs_root(args));
     };
-    let failed = !outcome.failed.is_empty();
-    if failed {
-        context.report(&[told_failures(&outcome, args, places)]);
-    }
+    let failed = tell_failures(&outcome, args, context, places);
     let short = args.part == SetupPart::Hugepages && tell_shortfall(args, context, places);
     if args.part == SetupPart::GpuRights && !failed && !context.globals().json {
         let _ = context
@@ -98,10 +95,7 @@ fn undo(
         return Err(needs_root(args));
     }
     let outcome = apply::undo(places, part, args.keep_files, hands).map_err(|why| state_fault(&why))?;
-    let failed = !outcome.failed.is_empty();
-    if failed {
-        context.report(&[told_failures(&outcome, args, places)]);
-    }
+    let failed = tell_failures(&outcome, args, context, places);
     let printed = finish(context, Report::new(part, plan, Some(outcome)));
     Ok(if failed { Exit::Failed } else { printed })
 }
@@ -207,8 +201,17 @@ impl Report {
     }
 }
 
+/// Whether something failed; says what.
+fn tell_failures(outcome: &Outcome, args: &SetupArgs, context: &Context<'_>, places: &Places) -> bool {
+    let failed = !outcome.failed.is_empty();
+    if failed {
+        context.report(&[failures(outcome, args, places)]);
+    }
+    failed
+}
+
 /// What failed, with the cause as it shows now.
-fn told_failures(outcome: &Outcome, args: &SetupArgs, places: &Places) -> Problem {
+fn failures(outcome: &Outcome, args: &SetupArgs, places: &Places) -> Problem {
     let summary = format!("{} steps of the plan failed", outcome.failed.len());
     let problem = Problem::error("setup", summary);
     let problem = outcome.failed.iter().fold(problem, |problem, line| problem.fact(line.clone()));

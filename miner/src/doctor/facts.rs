@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::devices::LeftOut;
 use crate::problem::Problem;
+use crate::safety::TemperatureRules;
 use crate::setup::hugepages::{Need, Pages};
 use crate::setup::msr;
 
@@ -26,7 +27,7 @@ pub struct Inputs {
 }
 
 /// What is known of the settings.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct SettingsFacts {
     /// Faults and warnings of all sources.
     pub problems: Vec<Problem>,
@@ -36,6 +37,8 @@ pub struct SettingsFacts {
     pub api_token_file: Option<PathBuf>,
     /// The hours of mining, as written.
     pub schedule: Option<String>,
+    /// Which temperatures hold for which sensor.
+    pub temperatures: TemperatureRules,
 }
 
 /// Everything that is judged.

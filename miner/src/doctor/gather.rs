@@ -7,13 +7,14 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::clock;
-use super::facts::{ClockFacts, Facts, Hot, Inputs, LoadFacts, SpeedFacts, StorageFacts};
+use super::facts::{ClockFacts, Facts, Hot, Inputs, SpeedFacts, StorageFacts};
 use super::load::Look;
 use crate::clock::unix_seconds;
+use crate::safety::TemperatureRules;
 use crate::setup::hugepages::Pages;
 use crate::setup::{Places, msr};
 use crate::telemetry::roots::{entries, name_of, read, value, word};
-use crate::telemetry::{self, BatterySource, Place, Readings, Source, Watched};
+use crate::telemetry::{self, BatterySource, Readings, Source, Watched};
 
 /// Time between two looks at counts that go up.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
@@ -25,28 +26,21 @@ const MAX_UNITS: usize = 1024;
 const MAX_FILES: usize = 64;
 /// Render nodes that are looked at.
 const MAX_NODES: usize = 64;
-/// Temperatures that nobody set another limit for: where a package, a core, a hot spot and a memory are paused.
-const USUAL_LIMITS_C: [(Place, f64); 4] =
-    [(Place::Package, 90.0), (Place::Core, 87.0), (Place::Hotspot, 105.0), (Place::Memory, 102.0)];
-/// Where a vendor names a limit, the miner pauses so far below it, in degrees.
-const BELOW_VENDOR_C: f64 = 3.0;
 
 /// All facts of the machine below these places. What hangs holds `held`.
 pub fn gather(places: &Places, inputs: &Inputs, held: &Arc<()>) -> Facts {
     let is_root = clock::is_root();
-    let (before, events_before) = (Look::take(&places.roots.proc_), throttle_events(places));
+    let (before, events_before) = (Look::take(&places.roots), throttle_events(places));
     let began = std::time::Instant::now();
     let watched = [Watched::cpu("cpu0", [0], &places.roots)];
     let mut sources = telemetry::device_sources(&watched, &places.roots);
     sources.push(Box::new(BatterySource::new(places.roots.clone())) as Box<dyn Source>);
     let seen = telemetry::glance_holding(sources, SENSOR_PATIENCE, held);
     thread::sleep(BETWEEN_LOOKS.saturating_sub(began.elapsed()));
-    let after = Look::take(&places.roots.proc_);
-    let load = after
-        .zip(before)
-        .map_or_else(LoadFacts::default, |(after, before)| after.since(&before, std::process::id()));
+    let after = Look::take(&places.roots);
+    let load = after.zip(before).map(|(after, before)| after.since(&before)).unwrap_or_default();
     let meminfo = read(&places.roots.proc_.join("meminfo")).unwrap_or_default();
-    let kib = |name: &str| kib_line(&meminfo, name);
+    let kib = |name: &str| telemetry::kib_line(&meminfo, name);
     let swap = kib("SwapTotal:").zip(kib("SwapFree:"));
     let is_known = |id: &str| seen.readings.devices.get(id).is_some_and(|device| device.power_w.is_some());
     let unknown =
@@ -63,7 +57,7 @@ pub fn gather(places: &Places, inputs: &Inputs, held: &Arc<()>) -> Facts {
             ..speed(places)
         },
         load,
-        hot: hot(&seen.readings),
+        hot: hot(&seen.readings, &inputs.settings.temperatures),
         throttled: throttled(&seen.readings),
         power_unknown: unknown
             .map(|note| (note.device.clone(), note.text.clone(), note.help.clone()))
@@ -84,11 +78,6 @@ pub fn gather(places: &Places, inputs: &Inputs, held: &Arc<()>) -> Facts {
         readable_by_others: token_files(inputs).into_iter().filter(|path| mode(path) & 0o077 != 0).collect(),
         settings: inputs.settings.clone(),
     }
-}
-
-fn kib_line(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 fn speed(places: &Places) -> SpeedFacts {
@@ -117,15 +106,13 @@ fn throttle_events(places: &Places) -> u64 {
     cpus.into_iter().filter(is_unit).take(MAX_UNITS).map(count).sum()
 }
 
-/// Temperatures with what is their limit, near or not.
-fn hot(readings: &Readings) -> Vec<Hot> {
+/// Temperatures with where the miner pauses, near or not.
+fn hot(readings: &Readings, rules: &TemperatureRules) -> Vec<Hot> {
     let devices = readings.devices.iter();
     let temperatures = devices.flat_map(|(id, device)| device.temperatures.iter().map(move |t| (id, t)));
-    let hot = temperatures.map(|(id, temperature)| {
-        let usual = USUAL_LIMITS_C.iter().find(|(place, _)| *place == temperature.place);
-        let usual = usual.map_or(90.0, |(_, limit_c)| *limit_c);
-        let limit_c = temperature.limit_c.map_or(usual, |limit_c| limit_c - BELOW_VENDOR_C);
-        Hot { device: id.clone(), place: temperature.place.name(), now_c: temperature.now_c, limit_c }
+    let hot = temperatures.filter_map(|(id, temperature)| {
+        let limit_c = rules.limits(id, temperature.place, temperature.limit_c)?.pause_c;
+        Some(Hot { device: id.clone(), place: temperature.place.name(), now_c: temperature.now_c, limit_c })
     });
     hot.collect()
 }

@@ -41,6 +41,7 @@ impl SettingsFacts {
             api_bind: settings.api.bind,
             api_token_file: settings.api.token_file.clone(),
             schedule,
+            temperatures: settings.safety.temperatures.clone(),
         }
     }
 

@@ -351,8 +351,8 @@ mod tests {
         // A user of its own may read what others may not.
         put(&machine, unit::CONFIG, "x", 0o640);
         assert_eq!(machine.problems(&Wish { user: Some("miner".into()), ..wish.clone() }), []);
-        let at_home = Wish { config: "/root/config.toml".into(), ..wish };
-        assert!(machine.problems(&at_home)[0].summary.contains("hides /root"));
+        let at_home = Wish { config: "/home/rig/config.toml".into(), ..wish };
+        assert!(machine.problems(&at_home)[0].summary.contains("hides /home"));
     }
 
     #[test]

@@ -18,14 +18,17 @@ pub struct HostSource {
 
 /// Times of all processing units since the start of the machine, in the kernel's ticks.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Ticks {
+pub(crate) struct Ticks {
     /// All of it, waiting included.
-    all: f64,
+    pub(crate) all: f64,
     /// Spent on programs and the kernel.
     busy: f64,
     /// Of that, spent on this process.
     own: f64,
-    units: f64,
+    /// Had by other virtual machines.
+    stolen: f64,
+    /// Processing units.
+    pub(crate) units: f64,
 }
 
 impl HostSource {
@@ -38,7 +41,7 @@ impl HostSource {
     pub fn read_at(&mut self, now: Instant) -> Readings {
         let own = |name: &str| read(&self.roots.proc_.join("self").join(name)).ok();
         let of = |name: &str| read(&self.roots.proc_.join(name)).ok();
-        let ticks = of("stat").zip(own("stat")).and_then(|(all, own)| Ticks::parse(&all, &own));
+        let ticks = Ticks::take(&self.roots);
         let cpu_others = self.before.zip(ticks).and_then(|(before, now)| now.others_since(before));
         // Two looks within a tick say nothing; the next one looks back to the first of them.
         if ticks.is_none() || self.before.is_none() || cpu_others.is_some() {
@@ -81,6 +84,12 @@ impl Source for HostSource {
 }
 
 impl Ticks {
+    /// Those of now; `None` where the kernel does not say.
+    pub(crate) fn take(roots: &Roots) -> Option<Self> {
+        let read = |path: &str| read(&roots.proc_.join(path)).ok();
+        Self::parse(&read("stat")?, &read("self/stat")?)
+    }
+
     /// From the machine's and the process' `stat`.
     fn parse(all: &str, own: &str) -> Option<Self> {
         let mut lines = all.lines();
@@ -97,21 +106,28 @@ impl Ticks {
             all: busy + idle + wait + stolen,
             busy,
             own: user + system,
+            stolen,
             units: lines.take_while(is_unit).count().max(1) as f64,
         })
     }
 
     /// Units' worth of time that others had since then. `None` within a tick, and when counts go back.
-    fn others_since(self, before: Self) -> Option<f64> {
+    pub(crate) fn others_since(self, before: Self) -> Option<f64> {
         let all = self.all - before.all;
         let (busy, own) = (self.busy - before.busy, self.own - before.own);
         let is_sound = all > 0.0 && busy >= 0.0 && own >= 0.0;
         is_sound.then(|| ((busy - own) / all * self.units).clamp(0.0, self.units))
     }
+
+    /// Part of all time since then that other virtual machines had. `None` within a tick.
+    pub(crate) fn stolen_since(self, before: Self) -> Option<f64> {
+        let all = self.all - before.all;
+        (all > 0.0).then(|| ((self.stolen - before.stolen) / all).clamp(0.0, 1.0))
+    }
 }
 
 /// Bytes in a line that counts `kB`, as in `/proc/meminfo`.
-fn kib_line(text: &str, name: &str) -> Option<u64> {
+pub(crate) fn kib_line(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)

@@ -54,7 +54,7 @@ pub(super) struct Processes {
 
 /// What was seen at one time.
 #[derive(Debug, Default)]
-struct Look {
+pub(crate) struct Look {
     processes: HashMap<u32, Process>,
     /// When the newest process began, or later: what began after it was not there then. In ticks since the start of the
     /// machine; 0 where nothing could be seen.
@@ -95,7 +95,7 @@ impl Processes {
 
 impl Look {
     /// At all processes but this one and those of the kernel itself.
-    fn take(proc_: &Path) -> Self {
+    pub(crate) fn take(proc_: &Path) -> Self {
         let mut look = Self { newest: up_ticks(proc_), ..Self::default() };
         let Ok(entries) = std::fs::read_dir(proc_) else { return Self::default() };
         let entries = entries.take(MAX_LISTED).flatten();
@@ -155,22 +155,25 @@ impl Process {
     }
 }
 
-/// By name, the most first, given the ticks that passed on all units, and their number.
-fn busiest(before: &Look, now: &Look, passed: f64, units: f64) -> Vec<ProgramUse> {
+/// Units' worth of time by name, the most first, given the ticks that passed on all units, and their number.
+pub(crate) fn used<'a>(before: &Look, now: &'a Look, passed: f64, units: f64) -> Vec<(&'a str, f64)> {
     let mut ticks_of: HashMap<&str, f64> = HashMap::new();
     for (id, process) in &now.processes {
         *ticks_of.entry(&process.name).or_default() += before.used(*id, process).min(passed);
     }
-    let mut used: Vec<(&str, f64)> = ticks_of
-        .into_iter()
-        .map(|(name, ticks)| (name, ticks.min(passed) / passed * units))
-        .filter(|(_, units)| *units >= LEAST_UNITS)
-        .collect();
+    let in_units = |(name, ticks): (&'a str, f64)| (name, ticks.min(passed) / passed * units);
+    let mut used: Vec<(&str, f64)> = ticks_of.into_iter().map(in_units).collect();
     used.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
-    used.truncate(MAX_BUSIEST);
+    used
+}
+
+/// Those that are worth a name.
+fn busiest(before: &Look, now: &Look, passed: f64, units: f64) -> Vec<ProgramUse> {
+    let used = used(before, now, passed, units);
+    let worth = used.into_iter().take_while(|(_, units)| *units >= LEAST_UNITS).take(MAX_BUSIEST);
     #[allow(clippy::cast_possible_truncation, reason = "as many as there are processing units")]
     let shown = |(name, units): (&str, f64)| ProgramUse { name: name.into(), units: units as f32 };
-    used.into_iter().map(shown).collect()
+    worth.map(shown).collect()
 }
 
 #[cfg(test)]

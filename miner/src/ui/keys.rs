@@ -25,6 +25,20 @@ pub(crate) enum Topic {
     Keys,
 }
 
+impl Topic {
+    /// All, in the order in which they are gone through.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Rates,
+        Self::Devices,
+        Self::Threads,
+        Self::Shares,
+        Self::Pool,
+        Self::Why,
+        Self::Health,
+        Self::Keys,
+    ];
+}
+
 /// What a key asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {

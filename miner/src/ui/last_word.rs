@@ -92,23 +92,9 @@ impl Write for Kept {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use super::*;
     use crate::problem::Problem;
-
-    #[derive(Clone, Default)]
-    struct Memory(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Memory {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::ui::memory::Memory;
 
     #[test]
     fn the_last_warnings_stand_before_the_summary() {
@@ -120,9 +106,9 @@ mod tests {
         }
         screen.happening(&Happening::NoJob).unwrap();
         screen.rates(&Snapshot::default()).unwrap();
-        assert!(memory.0.lock().unwrap().is_empty(), "nothing tears the full screen");
+        assert!(memory.text().is_empty(), "nothing tears the full screen");
         screen.summary(&Snapshot::default()).unwrap();
-        let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
+        let text = memory.text();
         let (warnings, _) = text.split_once("\nStopped after").unwrap();
         assert_eq!(warnings.lines().count(), MAX_LINES, "{text}");
         assert!(warnings.trim_end().ends_with("warning[test]: number 499"), "{text}");

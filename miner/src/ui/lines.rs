@@ -358,7 +358,6 @@ impl Screen for Lines {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
     use std::time::Duration;
 
     use rminer_algos::registry::KHEAVYHASH;
@@ -368,27 +367,13 @@ mod tests {
     use super::*;
     use crate::engine::{DeviceSnapshot, RareShares, Rates};
     use crate::records::samples;
-
-    /// A screen in memory.
-    #[derive(Clone, Default)]
-    struct Memory(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Memory {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::ui::memory::Memory;
 
     fn shown(show: impl Fn(&mut Lines)) -> String {
         let memory = Memory::default();
         let records = Arc::default();
         show(&mut Lines::new(Box::new(memory.clone()), Family::Bitcoin, Vec::new(), records, Detail::News));
-        let bytes = memory.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
+        memory.text()
     }
 
     #[test]

@@ -6,6 +6,8 @@ mod keys;
 mod last_word;
 mod lines;
 mod look;
+#[cfg(test)]
+mod memory;
 mod numbers;
 mod often;
 mod other_time;

@@ -9,7 +9,8 @@ use super::source::{Source, one_line};
 use super::status::{self, MAX_CAPS, MAX_DEVICES, items, word};
 use super::table::table_of;
 use super::units::{count, hashrate};
-use crate::clock::{parse_utc, time_of_day};
+use crate::api::parse_rfc3339;
+use crate::clock::time_of_day;
 
 /// Shares, findings and threads that are told of.
 const MAX_TOLD_SHARES: usize = 12;
@@ -80,7 +81,7 @@ pub(crate) fn text(topic: Topic, answers: &[Value], offset_s: i64) -> Vec<String
 
 /// Time of day of a time as the interface writes it.
 pub(super) fn clock_time(time: &Value, offset_s: i64) -> String {
-    let seconds = time.as_str().and_then(parse_utc);
+    let seconds = time.as_str().and_then(parse_rfc3339);
     seconds.map_or_else(|| "--:--:--".into(), |seconds| time_of_day(seconds, offset_s))
 }
 
@@ -359,16 +360,7 @@ mod tests {
 
     #[test]
     fn every_topic_stands_nothing_at_all() {
-        for topic in [
-            Topic::Rates,
-            Topic::Devices,
-            Topic::Threads,
-            Topic::Shares,
-            Topic::Pool,
-            Topic::Why,
-            Topic::Health,
-            Topic::Keys,
-        ] {
+        for topic in Topic::ALL {
             for odd in [
                 json!(null),
                 json!([1, 2]),

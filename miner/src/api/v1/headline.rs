@@ -43,10 +43,10 @@ fn waiting(status: &Status, without_pool: Option<Duration>) -> Headline {
 }
 
 fn paused(status: &Status) -> Headline {
-    let caps = status.devices.iter().flat_map(|device| &device.caps);
-    let whole = caps.filter(|cap| cap.duty_pct <= 0.0);
+    let caps = status.devices.iter().flat_map(|device| device.caps.iter().map(move |cap| (device, cap)));
+    let whole = caps.filter(|(_, cap)| cap.duty_pct <= 0.0);
     // What is dangerous is said first.
-    let rank = |cap: &&Cap| match cap.reason {
+    let rank = |(_, cap): &(&Device, &Cap)| match cap.reason {
         "sensor-lost" => 0,
         "heat" => 1,
         "battery" => 2,
@@ -58,7 +58,7 @@ fn paused(status: &Status) -> Headline {
     let order = by_user.then_some("resume");
     match whole.min_by_key(rank) {
         None => line("off", "Paused", status.paused_by.join(", "), order),
-        Some(cap) => {
+        Some((device, cap)) => {
             let (level, text) = match cap.reason {
                 "sensor-lost" => ("bad", "Paused: a temperature is not known any more"),
                 "heat" => ("bad", "Paused: too hot"),
@@ -68,7 +68,11 @@ fn paused(status: &Status) -> Headline {
                 "user" => ("off", "Paused by order"),
                 _ => ("off", "Paused"),
             };
-            line(level, text, cap.detail.clone(), order)
+            let detail = match cap.reason {
+                "heat" | "sensor-lost" => format!("{}: {}", device.id, cap.detail),
+                _ => cap.detail.clone(),
+            };
+            line(level, text, detail, order)
         }
     }
 }

@@ -69,8 +69,8 @@ mod tests {
     #[test]
     fn the_token_of_a_running_service_comes_first() {
         let folder = tempfile::tempdir().unwrap();
-        let env = |name: &str| (name == "XDG_STATE_HOME").then(|| "/root/state".to_owned());
-        let own = PathBuf::from("/root/state/rminer/api-token");
+        let env = |name: &str| (name == "XDG_STATE_HOME").then(|| "/somewhere/state".to_owned());
+        let own = PathBuf::from("/somewhere/state/rminer/api-token");
         let paths = usual(&env, folder.path());
         assert_eq!((paths.len(), &paths[0]), (3, &own));
         std::fs::create_dir_all(folder.path().join("sys/fs/cgroup/system.slice/rminer.service")).unwrap();

@@ -86,11 +86,12 @@ fn a_tree_in_order_is_green() {
 #[test]
 fn each_staged_trouble_is_found_in_the_files() {
     type Trouble = (&'static str, fn(&Tree));
-    let troubles: [Trouble; 9] = [
+    let troubles: [Trouble; 10] = [
         ("huge-pages Yellow", |tree| {
             tree.write("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "0\n");
         }),
-        ("heat Red", |tree| tree.write("sys/class/hwmon/hwmon0/temp1_input", "93000\n")),
+        ("heat Red", |tree| tree.write("sys/class/hwmon/hwmon0/temp1_input", "96000\n")),
+        ("heat Yellow", |tree| tree.write("sys/class/hwmon/hwmon0/temp1_input", "93000\n")),
         ("cpu-governor Yellow", |tree| {
             tree.write("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave\n");
         }),

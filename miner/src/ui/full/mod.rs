@@ -42,18 +42,6 @@ const PAGE: usize = 10;
 /// How long a question without an answer is shown, in seconds: longer than any answer may take.
 const ASKED_S: f64 = 20.0;
 
-/// What is read with Tab, one after the other.
-const ROUND: [Topic; 8] = [
-    Topic::Rates,
-    Topic::Devices,
-    Topic::Threads,
-    Topic::Shares,
-    Topic::Pool,
-    Topic::Why,
-    Topic::Health,
-    Topic::Keys,
-];
-
 /// A full screen on a thread of its own, which ends when this is dropped.
 pub(crate) struct Full {
     stop: Arc<AtomicBool>,
@@ -233,9 +221,9 @@ impl Shown {
                 Effect::Nothing
             }
             KeyCode::Tab => self.round(1),
-            KeyCode::BackTab => self.round(ROUND.len() - 1),
+            KeyCode::BackTab => self.round(Topic::ALL.len() - 1),
             KeyCode::Right => self.round(1),
-            KeyCode::Left => self.round(ROUND.len() - 1),
+            KeyCode::Left => self.round(Topic::ALL.len() - 1),
             KeyCode::Up => self.scroll(|at| at.saturating_sub(1)),
             KeyCode::Down => self.scroll(|at| at + 1),
             KeyCode::PageUp => self.scroll(|at| at.saturating_sub(PAGE)),
@@ -285,10 +273,10 @@ impl Shown {
 
     /// The next thing to read, `by` places on.
     fn round(&mut self, by: usize) -> Effect {
-        let now = self.open.and_then(|(open, _)| ROUND.iter().position(|topic| *topic == open));
-        let next = now.map_or(0, |at| (at + by) % ROUND.len());
-        self.open = Some((ROUND[next], 0));
-        Effect::Ask(Ask::Topic(ROUND[next]))
+        let now = self.open.and_then(|(open, _)| Topic::ALL.iter().position(|topic| *topic == open));
+        let next = now.map_or(0, |at| (at + by) % Topic::ALL.len());
+        self.open = Some((Topic::ALL[next], 0));
+        Effect::Ask(Ask::Topic(Topic::ALL[next]))
     }
 
     fn scroll(&mut self, to: impl Fn(usize) -> usize) -> Effect {

@@ -35,6 +35,7 @@ fn mining() -> Data {
     let mut data = Data::default();
     data.set_status(json!({
         "api": 1, "name": "rig01", "version": "0.4.0", "algo": "randomx", "state": "mining", "paused_by": [], "uptime_s": 1069,
+        "headline": {"level": "well", "text": "Mining, all well", "detail": "randomx on 2 devices, 412 shares taken", "order": "pause"},
         "totals": {"hashrate_hs": {"10s": 13_820.0, "60s": 13_800.0, "15m": 13_800.0, "best": 13_920.0},
                    "effective_hs": 13_480.0, "effective_ci95_pct": 9.7, "expected_hs": 13_920.0, "power_w": 176.0},
         "shares": {"accepted": 412, "stale": 4, "rejected": {"low_difficulty": 1}, "lost": 0},
@@ -70,6 +71,8 @@ fn paused_by_heat() -> Data {
     let status = &mut data.status;
     status["state"] = "paused".into();
     status["paused_by"] = json!(["heat"]);
+    status["headline"] = json!({"level": "bad", "text": "Paused: too hot", "detail": "package 86.0 C, limit 85 C, goes on below 75 C",
+        "order": null});
     for device in 0..2 {
         let device = &mut status["devices"][device];
         device["state"] = "paused".into();
@@ -87,6 +90,8 @@ fn no_pool() -> Data {
     let mut data = mining();
     data.status["state"] = "waiting".into();
     data.status["pool"] = Value::Null;
+    data.status["headline"] = json!({"level": "bad", "text": "No pool for 4 min",
+        "detail": "Nothing is hashed until a pool gives work. It is tried again and again.", "order": null});
     (0..2).for_each(|device| data.status["devices"][device]["state"] = "idle".into());
     data.pools = json!({"pools": [
         {"index": 1, "url": "stratum+tls://xmr.pool.example:443", "state": "down", "active": false, "since": "2026-11-22T14:16:00Z"},
@@ -139,28 +144,35 @@ fn key(letter: char) -> KeyEvent {
 fn the_state_is_told_in_words() {
     let state = |data: &Data| View::new(data, &around()).state;
     let told = |data: &Data| (state(data).tone, state(data).text);
-    assert_eq!(told(&mining()), (Tone::Good, "MINING, all well".into()));
-    let (tone, text) = told(&paused_by_heat());
-    assert_eq!(tone, Tone::Warn);
-    assert_eq!(text, "PAUSED by heat: cpu0 paused, heat (package 86.0 C, limit 85 C, goes on below 75 C)");
-    let (tone, text) = told(&no_pool());
-    assert_eq!(tone, Tone::Bad);
-    assert_eq!(text, "NO POOL for 4 min 0 s: pool 1 stratum+tls://xmr.pool.example:443: connection refused");
+    assert_eq!(
+        told(&mining()),
+        (Tone::Good, "Mining, all well: randomx on 2 devices, 412 shares taken".into())
+    );
+    assert_eq!(
+        told(&paused_by_heat()),
+        (Tone::Bad, "Paused: too hot: package 86.0 C, limit 85 C, goes on below 75 C".into())
+    );
+    assert_eq!(
+        told(&no_pool()),
+        (
+            Tone::Bad,
+            "No pool for 4 min: pool 1 stratum+tls://xmr.pool.example:443: connection refused".into()
+        )
+    );
     let lost = Data { lost: Some(Lost { since_s: NOW_S - 12.0, why: "refused".into() }), ..mining() };
     assert_eq!(told(&lost), (Tone::Bad, "NO CONNECTION for 12 s: refused; asking again".into()));
-    let mut held = mining();
-    held.status["devices"][1]["caps"] =
-        json!([{"reason": "heat", "duty_pct": 62.0, "detail": "set point 82 C"}]);
-    assert_eq!(
-        told(&held),
-        (Tone::Warn, "MINING, held back: cpu1 62 % of its time, heat (set point 82 C)".into())
-    );
     let mut asked = mining();
-    (asked.status["state"], asked.status["paused_by"]) = ("paused".into(), json!(["user"]));
-    assert_eq!(told(&asked).1, "PAUSED by user; r resumes");
+    asked.status["headline"] = json!({"level": "off", "text": "Paused by order", "detail": "until someone resumes", "order": "resume"});
+    assert_eq!(told(&asked), (Tone::Plain, "Paused by order: until someone resumes; r resumes".into()));
+    // A pool that is there is no pool that is gone, whatever happened to another one before.
     let mut idle = no_pool();
     idle.pools["pools"][0]["state"] = "up".into();
-    assert_eq!(told(&idle).1, "NO WORK: the pool has none yet");
+    idle.status["headline"] =
+        json!({"level": "care", "text": "Waiting for work", "detail": "The pool has given no job yet."});
+    assert_eq!(told(&idle), (Tone::Warn, "Waiting for work: The pool has given no job yet".into()));
+    let mut other_version = mining();
+    other_version.status["headline"] = Value::Null;
+    assert_eq!(told(&other_version), (Tone::Plain, "MINING".into()));
     assert_eq!(told(&Data::default()).1, "waiting for the miner's first answer");
 }
 

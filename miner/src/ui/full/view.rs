@@ -5,7 +5,7 @@ use rminer_stratum::text::clean;
 use serde_json::Value;
 
 use super::data::{Data, Lost};
-use crate::clock::{parse_utc, time_of_day};
+use crate::clock::time_of_day;
 use crate::ui::DeviceRow;
 use crate::ui::keys::{Topic, short_list};
 use crate::ui::status::{self, MAX_CAPS, MAX_DEVICES, items, word};
@@ -142,52 +142,39 @@ fn state(data: &Data, around: &Around<'_>) -> Line {
         let time = ago(*since_s, around.now_s);
         return Line::new(Tone::Bad, format!("NO CONNECTION for {time}: {}; asking again", clean(why)));
     }
-    let status = &data.status;
-    let held = held_back(status);
-    match status["state"].as_str() {
-        Some("mining") if held.is_empty() => Line::new(Tone::Good, "MINING, all well"),
-        Some("mining") => Line::new(Tone::Warn, format!("MINING, held back: {}", held.join("; "))),
-        Some("paused") => {
-            let causes: Vec<String> = items(&status["paused_by"], MAX_CAPS).iter().filter_map(word).collect();
-            let by = if causes.is_empty() { String::new() } else { format!(" by {}", causes.join(", ")) };
-            let why = held.first().map(|first| format!(": {first}")).unwrap_or_default();
-            let help = if causes.iter().any(|cause| cause == "user") { "; r resumes" } else { "" };
-            Line::new(Tone::Warn, format!("PAUSED{by}{why}{help}"))
-        }
-        Some("waiting") => no_pool(data, around),
-        Some("starting") => Line::new(Tone::Plain, "STARTING: devices and pools are opened"),
-        Some("stopping") => Line::new(Tone::Plain, "STOPPING"),
-        Some(other) => Line::new(Tone::Plain, clean(other).to_uppercase()),
-        None => Line::new(Tone::Plain, "waiting for the miner's first answer"),
+    let (status, headline) = (&data.status, &data.status["headline"]);
+    let Some(mut text) = word(&headline["text"]) else {
+        // Another version of rminer has no headline.
+        let state = word(&status["state"]).map(|state| state.to_uppercase());
+        return Line::new(
+            Tone::Plain,
+            state.unwrap_or_else(|| "waiting for the miner's first answer".into()),
+        );
+    };
+    let cause = if status["state"] == "waiting" { down_cause(data) } else { None };
+    if let Some(detail) = cause.or_else(|| word(&headline["detail"])).filter(|detail| !detail.is_empty()) {
+        text.push_str(": ");
+        text.push_str(detail.trim_end_matches('.'));
     }
+    if headline["order"] == "resume" {
+        text.push_str("; r resumes");
+    }
+    let tone = match headline["level"].as_str() {
+        Some("well") => Tone::Good,
+        Some("care") => Tone::Warn,
+        Some("bad") => Tone::Bad,
+        _ => Tone::Plain,
+    };
+    Line::new(tone, text)
 }
 
-fn no_pool(data: &Data, around: &Around<'_>) -> Line {
-    let pools = items(&data.pools["pools"], MAX_DEVICES);
-    if pools.iter().any(|pool| pool["state"] == "up") {
-        return Line::new(Tone::Warn, "NO WORK: the pool has none yet");
+/// Why the pool that was lost last is gone.
+fn down_cause(data: &Data) -> Option<String> {
+    if items(&data.pools["pools"], MAX_DEVICES).iter().any(|pool| pool["state"] == "up") {
+        return None;
     }
-    let since_s = pools.iter().filter_map(|pool| pool["since"].as_str().and_then(parse_utc)).reduce(f64::min);
-    let time = since_s.map(|since_s| format!(" for {}", ago(since_s, around.now_s))).unwrap_or_default();
     let is_down = |event: &&Value| event["data"]["code"] == "pool-down" || event["data"]["state"] == "down";
-    let why = data.events.iter().rev().find(is_down).and_then(|event| word(&event["data"]["text"]));
-    Line::new(Tone::Bad, format!("NO POOL{time}: {}", why.unwrap_or_else(|| "none is mined for".into())))
-}
-
-/// What holds devices back, each with its lowest cap.
-fn held_back(status: &Value) -> Vec<String> {
-    let devices = items(&status["devices"], MAX_DEVICES).iter();
-    let lowest = devices.filter_map(|device| {
-        let cap = items(&device["caps"], MAX_CAPS).first()?;
-        let left = match cap["duty_pct"].as_f64() {
-            Some(duty_pct) if duty_pct >= 100.0 => return None,
-            Some(duty_pct) if duty_pct > 0.0 => format!("{duty_pct:.0} % of its time"),
-            _ => "paused".into(),
-        };
-        let part = |value: &Value| word(value).unwrap_or_default();
-        Some(format!("{} {left}, {} ({})", part(&device["id"]), part(&cap["reason"]), part(&cap["detail"])))
-    });
-    lowest.collect()
+    data.events.iter().rev().find(is_down).and_then(|event| word(&event["data"]["text"]))
 }
 
 /// The numbers in the order in which they are missed: rate, heat, what pools credit, shares, power, the benchmark.

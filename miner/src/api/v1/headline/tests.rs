@@ -39,7 +39,8 @@ fn of_several_reasons_the_dangerous_one_is_told() {
     paused.devices[1].caps = vec![cap("user", 0.0), cap("heat", 0.0)];
     let line = of(&paused, None);
     assert_eq!((line.level, line.text.as_str()), ("bad", "Paused: too hot"));
-    assert_eq!((line.detail.as_str(), line.order), ("because of heat", Some("resume")));
+    let detail = format!("{}: because of heat", paused.devices[1].id);
+    assert_eq!((line.detail, line.order), (detail, Some("resume")));
     paused.devices[1].caps.pop();
     let line = of(&paused, None);
     assert_eq!((line.level, line.text.as_str()), ("off", "Paused by order"));

@@ -103,7 +103,7 @@ proptest! {
         let letters = shown.buffer().content().iter().flat_map(|cell| cell.symbol().chars());
         prop_assert!(letters.into_iter().all(|letter| !letter.is_control()));
         let offset_s = i64::try_from(start).unwrap_or(0) * 3600;
-        for topic in ROUND {
+        for topic in Topic::ALL {
             crate::ui::topics::text(topic, &odd, offset_s);
         }
     }
