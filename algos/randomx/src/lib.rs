@@ -1,0 +1,12 @@
+//! RandomX, written from its public specification (`doc/specs.md` and `doc/design_v2.md` of tevador/RandomX).
+//!
+//! Sections are quoted as "specs 4.5". The crate knows no network and no clock, and makes no threads: its caller
+//! brings them, and places them.
+
+pub mod config;
+mod error;
+pub mod instruction;
+pub mod registers;
+
+pub use config::Config;
+pub use error::{Error, Pages};
