@@ -6,7 +6,9 @@
 pub mod config;
 mod error;
 pub mod instruction;
+pub mod memory;
 pub mod registers;
 
 pub use config::Config;
 pub use error::{Error, Pages};
+pub use memory::{CodeMemory, CodeMode, Memory};
