@@ -1,6 +1,7 @@
 //! What the kins of RandomX differ in (specs 1.2, and `doc/configuration.md`), as data.
 
 use crate::instruction::Opcode;
+use crate::low_word;
 
 /// How the virtual machine is defined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,6 +81,30 @@ impl Config {
     /// Bytes of all items.
     pub const fn dataset_bytes(&self) -> u64 {
         self.dataset_items() * 64
+    }
+
+    /// Bits of an address in the dataset that choose an item within the base size (specs 4.6.2, steps 6 and 7).
+    pub const fn dataset_mask(&self) -> u32 {
+        low_word(self.dataset_base_bytes - 1) & !63
+    }
+
+    /// Bits of an address of eight bytes in each level of the scratchpad: L1, L2, L3 (specs 4.2).
+    pub const fn scratchpad_masks(&self) -> [u32; 3] {
+        [
+            low_word(self.scratchpad_l1_bytes as u64 - 1) & !7,
+            low_word(self.scratchpad_l2_bytes as u64 - 1) & !7,
+            low_word(self.scratchpad_l3_bytes as u64 - 1) & !7,
+        ]
+    }
+
+    /// Bits of an address of 64 bytes in the whole scratchpad (specs 4.2).
+    pub const fn scratchpad_line_mask(&self) -> u32 {
+        low_word(self.scratchpad_l3_bytes as u64 - 1) & !63
+    }
+
+    /// Bytes of the generator that make one program and its settings (specs 4.5).
+    pub const fn program_bytes(&self) -> usize {
+        crate::program::ENTROPY_BYTES + 8 * self.program_instructions
     }
 
     /// Whether one cache and dataset serves both. So it is with versions 1 and 2.

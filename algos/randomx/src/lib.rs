@@ -7,8 +7,15 @@ pub mod config;
 mod error;
 pub mod instruction;
 pub mod memory;
+pub mod program;
 pub mod registers;
 
 pub use config::Config;
 pub use error::{Error, Pages};
 pub use memory::{CodeMemory, CodeMode, Memory};
+
+/// The low 32 bits, which is what the machine means by many of its addresses.
+#[allow(clippy::cast_possible_truncation)]
+pub(crate) const fn low_word(value: u64) -> u32 {
+    value as u32
+}
