@@ -3,6 +3,7 @@
 //! Sections are quoted as "specs 4.5". The crate knows no network and no clock, and makes no threads: its caller
 //! brings them, and places them.
 
+pub mod argon2;
 pub mod config;
 mod error;
 pub mod instruction;
