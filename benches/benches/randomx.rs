@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use rminer_algos::randomx::{Cache, Dataset, EngineError, Flags, Pages, Vm};
+use rminer_algos::randomx::{Cache, Dataset, Engine, EngineError, Method, Pages, Vm};
 
 const ITEMS: u64 = 1024;
 
@@ -15,11 +15,11 @@ fn randomx(criterion: &mut Criterion) {
 }
 
 fn measure(criterion: &mut Criterion) -> Result<(), EngineError> {
-    let flags = Flags::detect();
+    let method = Method::detect(Engine::Reference);
     let mut group = criterion.benchmark_group("randomx");
     group.sample_size(10);
 
-    let mut cache = Cache::allocate(flags, Pages::Normal)?;
+    let mut cache = Cache::allocate(method, Pages::Normal)?;
     let mut key = 0u32;
     group.bench_function("cache from a key", |bencher| {
         bencher.iter(|| {
@@ -28,7 +28,7 @@ fn measure(criterion: &mut Criterion) -> Result<(), EngineError> {
         });
     });
 
-    let mut dataset = Dataset::allocate(Pages::Normal)?;
+    let mut dataset = Dataset::allocate(method, Pages::Normal)?;
     group.throughput(Throughput::Elements(ITEMS));
     group.bench_function("dataset items", |bencher| {
         bencher.iter(|| {
@@ -41,8 +41,8 @@ fn measure(criterion: &mut Criterion) -> Result<(), EngineError> {
 
     let cache = Arc::new(cache);
     group.throughput(Throughput::Elements(1));
-    for (name, flags) in [("light hash", flags), ("light hash, interpreted", flags.interpreted())] {
-        let mut vm = Vm::light(flags, Pages::Normal, Arc::clone(&cache))?;
+    for (name, method) in [("light hash", method), ("light hash, interpreted", method.interpreted())] {
+        let mut vm = Vm::light(method, Pages::Normal, Arc::clone(&cache))?;
         let mut nonce = 0u32;
         group.bench_function(name, |bencher| {
             bencher.iter(|| {

@@ -1,65 +1,39 @@
 //! The cache: 256 MiB that Argon2 fills from the key, and the programs that make dataset items from it.
-#![allow(unsafe_code)]
 
-use std::ptr::NonNull;
-
-use super::{EngineError, Flags, Pages, ffi};
-
-/// Memory of a cache in bytes.
-pub const CACHE_BYTES: u64 = 256 << 20;
+use super::{EngineError, Method, Pages, library};
 
 /// A cache that holds one key, or none yet.
 #[derive(Debug)]
-pub struct Cache {
-    raw: NonNull<ffi::RawCache>,
-    key: Option<Box<[u8]>>,
-}
+pub struct Cache(pub(super) Of);
 
-// SAFETY: the cache is plain memory of its own, bound to no thread. `init` needs `&mut`; everything that
-// takes `&Cache` (filling a dataset, light machines) only reads it.
-unsafe impl Send for Cache {}
-// SAFETY: as above.
-unsafe impl Sync for Cache {}
+/// By engine.
+#[derive(Debug)]
+pub(super) enum Of {
+    Library(library::Cache),
+}
 
 impl Cache {
     /// Takes the memory; it holds no key yet.
     ///
     /// # Errors
     /// [`EngineError::Cache`] when these pages cannot be had.
-    pub fn allocate(flags: Flags, pages: Pages) -> Result<Self, EngineError> {
-        // SAFETY: any combination of flag bits is allowed; failure is a null pointer.
-        let raw = unsafe { ffi::randomx_alloc_cache(flags.for_cache() | pages.flag()) };
-        let raw = NonNull::new(raw).ok_or(EngineError::Cache(pages))?;
-        Ok(Self { raw, key: None })
+    pub fn allocate(method: Method, pages: Pages) -> Result<Self, EngineError> {
+        Ok(Self(match method {
+            Method::Library(flags) => Of::Library(library::Cache::allocate(flags, pages)?),
+        }))
     }
 
     /// Fills the cache from `key`, in place. Takes 0.3 to 0.7 s of one core, nothing when the key is the same.
     pub fn init(&mut self, key: &[u8]) {
-        if self.key.as_deref() == Some(key) {
-            return;
+        match &mut self.0 {
+            Of::Library(cache) => cache.init(key),
         }
-        self.key = None;
-        // SAFETY: `raw` is live and, by `&mut self`, nobody reads the cache meanwhile; the key's bytes are
-        // read during the call only.
-        unsafe { ffi::randomx_init_cache(self.raw.as_ptr(), key.as_ptr().cast(), key.len()) };
-        self.key = Some(key.into());
     }
 
     /// The key that the cache holds.
     pub fn key(&self) -> Option<&[u8]> {
-        self.key.as_deref()
-    }
-
-    /// For calls that read the cache while `self` is borrowed or shared.
-    pub(super) fn raw(&self) -> *mut ffi::RawCache {
-        self.raw.as_ptr()
-    }
-}
-
-impl Drop for Cache {
-    fn drop(&mut self) {
-        // SAFETY: `raw` came from the allocator of the library and is released once; machines and fills
-        // hold the `Cache` alive as long as they use it.
-        unsafe { ffi::randomx_release_cache(self.raw.as_ptr()) };
+        match &self.0 {
+            Of::Library(cache) => cache.key(),
+        }
     }
 }

@@ -1,59 +1,45 @@
-//! RandomX on the C library, behind owner types that cannot be misused.
+//! RandomX by two engines behind one set of owner types that cannot be misused.
 //!
 //! A [`Cache`] is filled from a key, a [`Dataset`] is filled from a cache by as many threads as the caller
 //! brings, and a [`Vm`] hashes over either. Whoever reads memory holds it shared, whoever fills it holds it
-//! alone, so the borrow checker sees what the library only documents. Every allocation can fail and says so.
+//! alone. A [`Method`] says which engine does it, and how; every one gives the same hashes. Every allocation can
+//! fail and says so.
 
 mod cache;
 mod dataset;
-mod ffi;
-mod flags;
-mod float;
-mod giant;
+mod library;
+mod method;
 pub mod presets;
 mod reference;
 mod vm;
 
-use std::ffi::c_uint;
-use std::fmt;
-
 use thiserror::Error;
 
-pub use cache::{CACHE_BYTES, Cache};
-pub use dataset::{DATASET_BYTES, Dataset, Fill, GIANT_PAGES, ITEM_BYTES, item_count};
-pub use flags::Flags;
-pub use reference::LightReference;
-pub use vm::{SCRATCHPAD_BYTES, Vm};
+pub use self::cache::Cache;
+pub use self::dataset::{Dataset, Fill, item_count};
+pub use self::library::Flags;
+pub use self::method::{Engine, Method};
+pub use self::reference::LightReference;
+pub use self::vm::{Hashes, Vm};
+pub use rminer_randomx::Pages;
 
-/// Pages that memory is made of. Huge pages spare most of the address translation of random reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Pages {
-    /// What the system gives by default.
-    Normal,
-    /// The system's default huge pages, 2 MiB each on x86-64.
-    Huge,
-    /// Pages of 1 GiB where the system has them, for a dataset; anything smaller gets what `Huge` gives.
-    Giant,
-}
+/// Memory of a cache in bytes.
+pub const CACHE_BYTES: u64 = 256 << 20;
 
-impl Pages {
-    fn flag(self) -> c_uint {
-        match self {
-            Self::Normal => 0,
-            Self::Huge | Self::Giant => ffi::LARGE_PAGES,
-        }
-    }
-}
+/// Memory of a dataset in bytes.
+pub const DATASET_BYTES: u64 = 2080 << 20;
 
-impl fmt::Display for Pages {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Normal => "normal pages",
-            Self::Huge => "huge pages",
-            Self::Giant => "pages of 1 GiB",
-        })
-    }
-}
+/// Pages of 1 GiB that a dataset takes; the 32 MiB that are left lie in smaller ones.
+pub const GIANT_PAGES: usize = 2;
+
+/// Bytes of one dataset item.
+pub const ITEM_BYTES: usize = 64;
+
+/// Bytes of the scratchpad of each lane of a machine.
+pub const SCRATCHPAD_BYTES: u64 = 2 << 20;
+
+/// Inputs that a machine hashes at once, at most.
+pub const MAX_LANES: usize = 3;
 
 /// Why an engine could not be made or used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

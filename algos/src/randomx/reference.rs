@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Cache, EngineError, Flags, Pages, Vm};
+use super::{Cache, Engine, EngineError, Method, Pages, Vm};
 use crate::{Hash, Reference, Unavailable, Work};
 
 /// Hashes with any key in 256 MiB, about a hundred times slower than a machine over a dataset.
@@ -11,15 +11,15 @@ use crate::{Hash, Reference, Unavailable, Work};
 /// same memory.
 #[derive(Debug, Default)]
 pub struct LightReference {
-    flags: Option<Flags>,
+    method: Option<Method>,
     cache: Option<Arc<Cache>>,
     vm: Option<Vm>,
 }
 
 impl LightReference {
-    /// With these flags instead of the detected ones.
-    pub fn with_flags(flags: Flags) -> Self {
-        Self { flags: Some(flags), ..Self::default() }
+    /// With this method instead of the best of the C library.
+    pub fn with_method(method: Method) -> Self {
+        Self { method: Some(method), ..Self::default() }
     }
 
     /// Hash of `input` under `key`.
@@ -37,19 +37,19 @@ impl LightReference {
     }
 
     fn machine(&mut self, key: &[u8]) -> Result<Vm, EngineError> {
-        let flags = self.flags.unwrap_or_else(Flags::detect);
+        let method = self.method.unwrap_or_else(|| Method::detect(Engine::Reference));
         // The old machine holds the cache; without it the cache can be refilled in place.
         self.vm = None;
         let mut cache = match self.cache.take().and_then(Arc::into_inner) {
             Some(cache) => cache,
-            None => Cache::allocate(flags, Pages::Normal)?,
+            None => Cache::allocate(method, Pages::Normal)?,
         };
         cache.init(key);
         let cache = Arc::new(cache);
         self.cache = Some(Arc::clone(&cache));
         // Code pages are scarcer than plain ones; the interpreter does without.
-        Vm::light(flags, Pages::Normal, Arc::clone(&cache))
-            .or_else(|_| Vm::light(flags.interpreted(), Pages::Normal, cache))
+        Vm::light(method, Pages::Normal, Arc::clone(&cache))
+            .or_else(|_| Vm::light(method.interpreted(), Pages::Normal, cache))
     }
 }
 

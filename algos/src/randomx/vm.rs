@@ -1,37 +1,34 @@
 //! The virtual machine: what hashes. One for each thread.
-#![allow(unsafe_code)]
 
-use std::ptr::NonNull;
+use std::ops::Deref;
 use std::sync::Arc;
 
-use super::float::FloatGuard;
-use super::{Cache, Dataset, EngineError, Flags, Pages, ffi};
+use super::{Cache, Dataset, EngineError, MAX_LANES, Method, Pages, library};
 use crate::Hash;
 
-/// Scratchpad of a machine in bytes.
-pub const SCRATCHPAD_BYTES: u64 = 2 << 20;
-
 /// What a machine reads its dataset items from.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum Memory {
     Fast(Arc<Dataset>),
     Light(Arc<Cache>),
 }
 
 /// A machine for one key: fast over a dataset, or light over a cache.
+///
+/// It hashes as many inputs at once as it has lanes, and takes them one step ahead: [`Vm::first`], then
+/// [`Vm::next`] again and again, then [`Vm::last`].
 #[derive(Debug)]
 pub struct Vm {
-    raw: NonNull<ffi::RawVm>,
+    engine: Of,
     memory: Memory,
     pages: Pages,
-    /// Whether an input was taken whose hash has not been given out.
-    begun: bool,
 }
 
-// SAFETY: scratchpad and code pages are the machine's own and bound to no thread; what it shares (dataset or
-// cache) is only read and kept alive by `memory`. Every method takes `&mut self`, so it is used by one thread
-// at a time.
-unsafe impl Send for Vm {}
+/// By engine.
+#[derive(Debug)]
+enum Of {
+    Library(library::Vm),
+}
 
 impl Vm {
     /// A machine over a complete dataset.
@@ -39,13 +36,11 @@ impl Vm {
     /// # Errors
     /// [`EngineError::NoKey`] when the dataset is not complete, [`EngineError::Vm`] when scratchpad or code
     /// pages cannot be had.
-    pub fn fast(flags: Flags, pages: Pages, dataset: Arc<Dataset>) -> Result<Self, EngineError> {
-        dataset.key().ok_or(EngineError::NoKey)?;
-        let bits = flags.for_vm() | ffi::FULL_MEM | pages.flag();
-        // SAFETY: the dataset is live and kept so by `memory`; a cache is not needed with FULL_MEM.
-        let raw = unsafe { ffi::randomx_create_vm(bits, std::ptr::null_mut(), dataset.raw()) };
-        let raw = NonNull::new(raw).ok_or(EngineError::Vm(pages))?;
-        Ok(Self { raw, memory: Memory::Fast(dataset), pages, begun: false })
+    pub fn fast(method: Method, pages: Pages, dataset: Arc<Dataset>) -> Result<Self, EngineError> {
+        let engine = match method {
+            Method::Library(flags) => Of::Library(library::Vm::fast(flags, pages, Arc::clone(&dataset))?),
+        };
+        Ok(Self { engine, memory: Memory::Fast(dataset), pages })
     }
 
     /// A machine that makes each dataset item as it needs it: 256 MiB instead of 2 GiB, many times slower.
@@ -53,13 +48,11 @@ impl Vm {
     /// # Errors
     /// [`EngineError::NoKey`] when the cache holds no key, [`EngineError::Vm`] when scratchpad or code pages
     /// cannot be had.
-    pub fn light(flags: Flags, pages: Pages, cache: Arc<Cache>) -> Result<Self, EngineError> {
-        cache.key().ok_or(EngineError::NoKey)?;
-        let bits = flags.for_vm() | pages.flag();
-        // SAFETY: the cache is live, initialised and kept so by `memory`: `Cache::init` needs `&mut`.
-        let raw = unsafe { ffi::randomx_create_vm(bits, cache.raw(), std::ptr::null_mut()) };
-        let raw = NonNull::new(raw).ok_or(EngineError::Vm(pages))?;
-        Ok(Self { raw, memory: Memory::Light(cache), pages, begun: false })
+    pub fn light(method: Method, pages: Pages, cache: Arc<Cache>) -> Result<Self, EngineError> {
+        let engine = match method {
+            Method::Library(flags) => Of::Library(library::Vm::light(flags, pages, Arc::clone(&cache))?),
+        };
+        Ok(Self { engine, memory: Memory::Light(cache), pages })
     }
 
     /// The key whose hashes this machine computes.
@@ -75,71 +68,70 @@ impl Vm {
         self.pages
     }
 
-    /// Hash of one input. Forgets an input given to [`Vm::hash_first`].
+    /// Inputs that it hashes at once, from 1 to [`MAX_LANES`].
+    pub fn lanes(&self) -> usize {
+        match &self.engine {
+            Of::Library(_) => 1,
+        }
+    }
+
+    /// Hash of one input. Forgets inputs given to [`Vm::first`].
     pub fn hash(&mut self, input: &[u8]) -> Hash {
-        self.begun = false;
-        let mut hash = Hash([0; 32]);
-        // SAFETY: the machine is live, the input is read and 32 bytes are written during the call. This
-        // function of the library restores the floating-point environment by itself.
-        unsafe {
-            ffi::randomx_calculate_hash(
-                self.raw.as_ptr(),
-                input.as_ptr().cast(),
-                input.len(),
-                hash.0.as_mut_ptr().cast(),
-            );
+        match &mut self.engine {
+            Of::Library(vm) => vm.hash(input),
         }
-        hash
     }
 
-    /// Begins the hash of `input`; [`Vm::hash_next`] or [`Vm::hash_last`] gives it out.
-    pub fn hash_first(&mut self, input: &[u8]) {
-        let _guard = FloatGuard::new();
-        // SAFETY: the machine is live and the input is read during the call.
-        unsafe {
-            ffi::randomx_calculate_hash_first(self.raw.as_ptr(), input.as_ptr().cast(), input.len());
+    /// Begins the hashes of the first of `inputs`, one for each lane at most, and says of how many. Lanes that
+    /// get none are idle for this step. [`Vm::next`] or [`Vm::last`] gives the hashes out. Forgets what was begun
+    /// before.
+    pub fn first(&mut self, inputs: &[&[u8]]) -> usize {
+        let Some(first) = inputs.first() else { return 0 };
+        match &mut self.engine {
+            Of::Library(vm) => vm.first(first),
         }
-        self.begun = true;
+        inputs.len().min(self.lanes())
     }
 
-    /// Hash of the input begun before, while `next` is begun: one pass over the scratchpad serves both.
-    /// `None` when nothing was begun; then `next` is not begun either.
-    pub fn hash_next(&mut self, next: &[u8]) -> Option<Hash> {
-        if !self.begun {
-            return None;
+    /// Hashes of the inputs begun before, in their order, while the first of `next` are begun, as by
+    /// [`Vm::first`]: one pass over a scratchpad serves both. Nothing comes out when nothing was begun; then `next`
+    /// is not begun either. Without a next one it is as [`Vm::last`].
+    pub fn next(&mut self, next: &[&[u8]]) -> Hashes {
+        let Some(first) = next.first() else { return self.last() };
+        match &mut self.engine {
+            Of::Library(vm) => vm.next(first).into(),
         }
-        let _guard = FloatGuard::new();
-        let mut hash = Hash([0; 32]);
-        // SAFETY: the machine is live and an input was begun; `next` is read and 32 bytes are written during
-        // the call.
-        unsafe {
-            ffi::randomx_calculate_hash_next(
-                self.raw.as_ptr(),
-                next.as_ptr().cast(),
-                next.len(),
-                hash.0.as_mut_ptr().cast(),
-            );
-        }
-        Some(hash)
     }
 
-    /// Hash of the input begun before; `None` when there is none.
-    pub fn hash_last(&mut self) -> Option<Hash> {
-        if !self.begun {
-            return None;
+    /// Hashes of the inputs begun before; none when there are none.
+    pub fn last(&mut self) -> Hashes {
+        match &mut self.engine {
+            Of::Library(vm) => vm.last().into(),
         }
-        self.begun = false;
-        let _guard = FloatGuard::new();
-        let mut hash = Hash([0; 32]);
-        // SAFETY: the machine is live, an input was begun, 32 bytes are written during the call.
-        unsafe { ffi::randomx_calculate_hash_last(self.raw.as_ptr(), hash.0.as_mut_ptr().cast()) };
-        Some(hash)
     }
 }
 
-impl Drop for Vm {
-    fn drop(&mut self) {
-        // SAFETY: `raw` came from the library and is destroyed once, before `memory` is let go.
-        unsafe { ffi::randomx_destroy_vm(self.raw.as_ptr()) };
+/// What one step of a machine gives out: up to [`MAX_LANES`] hashes, in the order of their inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hashes {
+    hashes: [Hash; MAX_LANES],
+    count: usize,
+}
+
+impl Deref for Hashes {
+    type Target = [Hash];
+
+    fn deref(&self) -> &[Hash] {
+        self.hashes.get(..self.count).unwrap_or(&self.hashes)
+    }
+}
+
+impl From<Option<Hash>> for Hashes {
+    fn from(hash: Option<Hash>) -> Self {
+        let mut hashes = [Hash([0; 32]); MAX_LANES];
+        if let (Some(hash), Some(place)) = (hash, hashes.first_mut()) {
+            *place = hash;
+        }
+        Self { hashes, count: usize::from(hash.is_some()) }
     }
 }

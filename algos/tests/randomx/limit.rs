@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use limits::{with_spare, without_memory};
-use rminer_algos::randomx::{Cache, Dataset, EngineError, Flags, LightReference, Pages, Vm};
+use rminer_algos::randomx::{Cache, Dataset, Engine, EngineError, LightReference, Method, Pages, Vm};
 
 const CHILD: &str = "RMINER_TEST_LIMIT_CHILD";
 
@@ -31,26 +31,26 @@ fn child() {
     if std::env::var_os(CHILD).is_none() {
         return;
     }
-    let flags = Flags::detect();
+    let method = Method::detect(Engine::Reference);
     let mut light = LightReference::default();
     for pages in [Pages::Normal, Pages::Huge] {
-        let cache = with_spare(64 << 20, || Cache::allocate(flags, pages));
+        let cache = with_spare(64 << 20, || Cache::allocate(method, pages));
         assert!(matches!(cache, Err(EngineError::Cache(failed)) if failed == pages), "{cache:?}");
-        let dataset = with_spare(512 << 20, || Dataset::allocate(pages));
+        let dataset = with_spare(512 << 20, || Dataset::allocate(method, pages));
         assert!(matches!(dataset, Err(EngineError::Dataset(failed)) if failed == pages), "{dataset:?}");
     }
     let hash = with_spare(64 << 20, || light.hash_with_key(b"key", b"input"));
     assert!(matches!(hash, Err(EngineError::Cache(_))), "{hash:?}");
 
-    let mut cache = Cache::allocate(flags, Pages::Normal).unwrap();
+    let mut cache = Cache::allocate(method, Pages::Normal).unwrap();
     cache.init(b"key");
     let cache = Arc::new(cache);
-    for flags in [flags, flags.interpreted()] {
+    for method in [method, method.interpreted()] {
         for pages in [Pages::Normal, Pages::Huge] {
-            let vm = without_memory(|| Vm::light(flags, pages, Arc::clone(&cache)));
+            let vm = without_memory(|| Vm::light(method, pages, Arc::clone(&cache)));
             assert!(matches!(vm, Err(EngineError::Vm(failed)) if failed == pages), "{vm:?}");
         }
-        let mut vm = Vm::light(flags, Pages::Normal, Arc::clone(&cache)).unwrap();
+        let mut vm = Vm::light(method, Pages::Normal, Arc::clone(&cache)).unwrap();
         let hash = vm.hash(b"input");
         assert_eq!(light.hash_with_key(b"key", b"input"), Ok(hash), "works again once memory is back");
     }

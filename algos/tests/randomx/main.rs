@@ -10,9 +10,15 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::thread;
 
-use rminer_algos::randomx::{Cache, Dataset, EngineError, Flags, LightReference, Pages, Vm, item_count};
+use rminer_algos::randomx::{
+    Cache, Dataset, Engine, EngineError, LightReference, MAX_LANES, Method, Pages, Vm, item_count,
+};
 use rminer_algos::{NonceField, Reference, Work};
 use vectors::{conforms, items, vectors};
+
+fn method() -> Method {
+    Method::detect(Engine::Reference)
+}
 
 #[test]
 fn light_engine_conforms() {
@@ -22,7 +28,7 @@ fn light_engine_conforms() {
 
 #[test]
 fn light_interpreter_conforms() {
-    let mut engine = LightReference::with_flags(Flags::detect().interpreted());
+    let mut engine = LightReference::with_method(method().interpreted());
     conforms("light interpreter", |key, input| engine.hash_with_key(key, input).unwrap());
 }
 
@@ -43,40 +49,55 @@ fn a_block_hashes_through_work() {
 /// Hashes of one machine fed one input ahead are those of single calls, and nothing comes out unasked.
 #[test]
 fn pipelined_hashes_are_the_same() {
-    let mut cache = Cache::allocate(Flags::detect(), Pages::Normal).unwrap();
+    let mut cache = Cache::allocate(method(), Pages::Normal).unwrap();
     let key = &vectors()[0].key;
     cache.init(key);
     let rows: Vec<_> = vectors().into_iter().filter(|vector| vector.key == *key).collect();
-    let mut vm = Vm::light(Flags::detect(), Pages::Normal, Arc::new(cache)).unwrap();
+    let mut vm = Vm::light(method(), Pages::Normal, Arc::new(cache)).unwrap();
     assert_eq!(vm.key(), Some(key.as_slice()));
-    assert_eq!((vm.hash_next(b"x"), vm.hash_last()), (None, None), "nothing was begun");
-    vm.hash_first(&rows[0].input);
-    assert_eq!(vm.hash_next(&rows[1].input), Some(rows[0].hash));
-    assert_eq!(vm.hash_next(&rows[2].input), Some(rows[1].hash));
-    assert_eq!(vm.hash_last(), Some(rows[2].hash));
-    assert_eq!(vm.hash_last(), None);
-    vm.hash_first(&rows[0].input);
+    let inputs: Vec<_> = rows.iter().map(|row| row.input.as_slice()).collect();
+    let hashes: Vec<_> = rows.iter().map(|row| row.hash).collect();
+    let lanes = vm.lanes();
+    assert!((1..=MAX_LANES).contains(&lanes));
+    assert!(vm.next(&[b"x"]).is_empty() && vm.last().is_empty(), "nothing was begun");
+    assert_eq!(vm.first(&[]), 0);
+    // Fed one at a time, whatever the lanes.
+    assert_eq!(vm.first(&inputs[..1]), 1);
+    assert_eq!(*vm.next(&inputs[1..2]), hashes[..1]);
+    assert_eq!(*vm.next(&inputs[2..3]), hashes[1..2]);
+    assert_eq!(*vm.last(), hashes[2..3]);
+    assert!(vm.last().is_empty());
+    // All that there are, as many at once as there are lanes; the last step may have fewer.
+    let mut begun = vm.first(&inputs);
+    let mut out = Vec::new();
+    while begun < inputs.len() {
+        out.extend_from_slice(&vm.next(&inputs[begun..]));
+        begun += lanes.min(inputs.len() - begun);
+    }
+    out.extend_from_slice(&vm.next(&[]));
+    assert_eq!(out, hashes);
+    vm.first(&inputs);
     assert_eq!(vm.hash(&rows[1].input), rows[1].hash);
-    assert_eq!(vm.hash_last(), None, "a single hash forgets what was begun");
+    assert!(vm.last().is_empty(), "a single hash forgets what was begun");
 }
 
 #[test]
 fn memory_without_a_key_hashes_nothing() {
-    let cache = Cache::allocate(Flags::detect(), Pages::Normal).unwrap();
-    let mut dataset = Dataset::allocate(Pages::Normal).unwrap();
+    let cache = Cache::allocate(method(), Pages::Normal).unwrap();
+    let mut dataset = Dataset::allocate(method(), Pages::Normal).unwrap();
     assert!(matches!(dataset.fill(&cache), Err(EngineError::NoKey)));
-    assert!(matches!(Vm::light(Flags::detect(), Pages::Normal, Arc::new(cache)), Err(EngineError::NoKey)));
-    assert!(matches!(Vm::fast(Flags::detect(), Pages::Normal, Arc::new(dataset)), Err(EngineError::NoKey)));
+    assert!(matches!(Vm::light(method(), Pages::Normal, Arc::new(cache)), Err(EngineError::NoKey)));
+    assert!(matches!(Vm::fast(method(), Pages::Normal, Arc::new(dataset)), Err(EngineError::NoKey)));
 }
 
 /// Items that several threads fill in chunks equal those that one thread fills in one call.
 #[test]
 fn parallel_items_equal_sequential_ones() {
-    let mut cache = Cache::allocate(Flags::detect(), Pages::Normal).unwrap();
+    let mut cache = Cache::allocate(method(), Pages::Normal).unwrap();
     cache.init(b"test key 000");
     let last = item_count();
-    let mut parallel = Dataset::allocate(Pages::Normal).unwrap();
-    let mut single = Dataset::allocate(Pages::Normal).unwrap();
+    let mut parallel = Dataset::allocate(method(), Pages::Normal).unwrap();
+    let mut single = Dataset::allocate(method(), Pages::Normal).unwrap();
     let parts: [(Range<u64>, u64); 4] =
         [(0..1000, 7), (1_000_000..1_000_513, 64), (last - 1001..last, 100), (5..5, 1)];
     for (items, chunk) in parts {
@@ -105,8 +126,8 @@ fn parallel_items_equal_sequential_ones() {
 
 #[test]
 fn items_conform() {
-    let mut cache = Cache::allocate(Flags::detect(), Pages::Normal).unwrap();
-    let mut dataset = Dataset::allocate(Pages::Normal).unwrap();
+    let mut cache = Cache::allocate(method(), Pages::Normal).unwrap();
+    let mut dataset = Dataset::allocate(method(), Pages::Normal).unwrap();
     for vector in items() {
         cache.init(&vector.key);
         let fill = dataset.fill_part(&cache, vector.index..vector.index + 1, 1).unwrap();

@@ -13,7 +13,7 @@ use std::thread;
 
 use rminer_algos::Hash;
 use rminer_algos::randomx::{
-    CACHE_BYTES, Cache, DATASET_BYTES, Dataset, EngineError, Flags, Pages, Vm, item_count,
+    CACHE_BYTES, Cache, DATASET_BYTES, Dataset, Engine, EngineError, Method, Pages, Vm, item_count,
 };
 use vectors::vectors;
 
@@ -27,24 +27,26 @@ fn fast_machines_agree_with_light_ones() {
         eprintln!("SKIPPED: {} MiB of memory are needed", need_bytes >> 20);
         return;
     }
-    let flags = Flags::detect();
-    let mut cache = Cache::allocate(flags, Pages::Normal).unwrap();
+    let method = Method::detect(Engine::Reference);
+    let mut cache = Cache::allocate(method, Pages::Normal).unwrap();
     cache.init(KEY);
     // Where the machine has pages of 1 GiB to spare they are tried too.
-    let mut dataset = Dataset::allocate(Pages::Giant).or_else(|_| Dataset::allocate(Pages::Normal)).unwrap();
+    let mut dataset = Dataset::allocate(method, Pages::Giant)
+        .or_else(|_| Dataset::allocate(method, Pages::Normal))
+        .unwrap();
     eprintln!("dataset in {}", dataset.pages());
     fill(&mut dataset, &cache);
     assert_eq!(dataset.key(), Some(KEY));
     let (cache, dataset) = (Arc::new(cache), Arc::new(dataset));
 
-    fast_engines_conform(flags, &dataset);
-    let light = hash_in_two_threads(|| Vm::light(flags, Pages::Normal, Arc::clone(&cache)).unwrap());
-    let fast = hash_in_two_threads(|| Vm::fast(flags, Pages::Normal, Arc::clone(&dataset)).unwrap());
+    fast_engines_conform(method, &dataset);
+    let light = hash_in_two_threads(|| Vm::light(method, Pages::Normal, Arc::clone(&cache)).unwrap());
+    let fast = hash_in_two_threads(|| Vm::fast(method, Pages::Normal, Arc::clone(&dataset)).unwrap());
     for (input, (light, fast)) in light.iter().zip(&fast).enumerate() {
         assert_eq!(light, fast, "input {input}");
     }
     #[cfg(target_os = "linux")]
-    machines_without_memory_are_an_error(flags, &dataset);
+    machines_without_memory_are_an_error(method, &dataset);
 
     // A corrupt dataset is forgotten and starts from its first item.
     let mut dataset = Arc::into_inner(dataset).unwrap();
@@ -84,31 +86,26 @@ fn fill(dataset: &mut Dataset, cache: &Cache) {
 }
 
 /// The vectors of the dataset's key on every fast engine, in single calls and pipelined.
-fn fast_engines_conform(flags: Flags, dataset: &Arc<Dataset>) {
+fn fast_engines_conform(method: Method, dataset: &Arc<Dataset>) {
     let rows: Vec<_> = vectors().into_iter().filter(|vector| vector.key == KEY).collect();
     assert!(rows.len() >= 3);
-    for flags in [flags, flags.interpreted()] {
-        let mut vm = Vm::fast(flags, Pages::Normal, Arc::clone(dataset)).unwrap();
+    for method in [method, method.interpreted()] {
+        let mut vm = Vm::fast(method, Pages::Normal, Arc::clone(dataset)).unwrap();
         for row in &rows {
-            assert_eq!(vm.hash(&row.input), row.hash, "{flags}");
+            assert_eq!(vm.hash(&row.input), row.hash, "{method}");
         }
-        vm.hash_first(&rows[0].input);
-        for pair in rows.windows(2) {
-            assert_eq!(vm.hash_next(&pair[1].input), Some(pair[0].hash), "{flags}");
-        }
-        assert_eq!(vm.hash_last(), rows.last().map(|row| row.hash), "{flags}");
+        let inputs: Vec<_> = rows.iter().map(|row| row.input.as_slice()).collect();
+        let hashes: Vec<_> = rows.iter().map(|row| row.hash).collect();
+        assert_eq!(pipelined(&mut vm, &inputs), hashes, "{method}");
     }
 }
 
 /// Pipelined hashes of the inputs `0..INPUTS`, even ones in one thread and odd ones in another.
 fn hash_in_two_threads(machine: impl Fn() -> Vm + Sync) -> Vec<Hash> {
     let half = |parity: u32| {
-        let mut vm = machine();
-        let mut inputs = (parity..INPUTS).step_by(2).map(u32::to_le_bytes);
-        vm.hash_first(&inputs.next().unwrap());
-        let mut hashes: Vec<_> = inputs.map(|input| vm.hash_next(&input).unwrap()).collect();
-        hashes.push(vm.hash_last().unwrap());
-        hashes
+        let inputs: Vec<_> = (parity..INPUTS).step_by(2).map(u32::to_le_bytes).collect();
+        let inputs: Vec<_> = inputs.iter().map(<[u8; 4]>::as_slice).collect();
+        pipelined(&mut machine(), &inputs)
     };
     let (even, odd) = thread::scope(|scope| {
         let odd = scope.spawn(|| half(1));
@@ -117,10 +114,22 @@ fn hash_in_two_threads(machine: impl Fn() -> Vm + Sync) -> Vec<Hash> {
     even.into_iter().zip(odd).flat_map(|(even, odd)| [even, odd]).collect()
 }
 
+/// Hashes of these inputs in their order, as many at once as the machine has lanes.
+fn pipelined(vm: &mut Vm, inputs: &[&[u8]]) -> Vec<Hash> {
+    let mut begun = vm.first(inputs);
+    let mut hashes = Vec::new();
+    while begun < inputs.len() {
+        hashes.extend_from_slice(&vm.next(&inputs[begun..]));
+        begun += vm.lanes().min(inputs.len() - begun);
+    }
+    hashes.extend_from_slice(&vm.last());
+    hashes
+}
+
 #[cfg(target_os = "linux")]
-fn machines_without_memory_are_an_error(flags: Flags, dataset: &Arc<Dataset>) {
+fn machines_without_memory_are_an_error(method: Method, dataset: &Arc<Dataset>) {
     for pages in [Pages::Normal, Pages::Huge] {
-        let vm = limits::without_memory(|| Vm::fast(flags, pages, Arc::clone(dataset)));
+        let vm = limits::without_memory(|| Vm::fast(method, pages, Arc::clone(dataset)));
         assert!(matches!(vm, Err(EngineError::Vm(failed)) if failed == pages), "{vm:?}");
     }
 }

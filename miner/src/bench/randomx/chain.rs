@@ -27,16 +27,16 @@ pub(super) fn hash(setup: &RandomxSetup, shared: &Shared, tell: &Sender<Told>) -
     let vm = &mut machine.as_mut().ok_or_else(|| DeviceError::Lost("the machine is gone".into()))?.vm;
     let mut chain = Chain::new(shared.work().blob());
     let (mut hashes, mut sum) = (0, 0);
-    vm.hash_first(chain.input());
+    vm.first(&[chain.input()]);
     for nonce in 1..=shared.end() {
         if shared.interrupt().is_set() {
             break;
         }
         let write = |blob: &mut [u8]| shared.work().write_nonce(blob, nonce);
-        let hash = if nonce < shared.end() { vm.hash_next(chain.next(write)) } else { vm.hash_last() };
-        let hash = hash.ok_or_else(|| DeviceError::Lost("the machine forgot its input".into()))?;
-        chain.add(&hash);
-        (hashes, sum) = (hashes + 1, sum ^ work::value(&hash));
+        let step = if nonce < shared.end() { vm.next(&[chain.next(write)]) } else { vm.last() };
+        let hash = step.first().ok_or_else(|| DeviceError::Lost("the machine forgot its input".into()))?;
+        chain.add(hash);
+        (hashes, sum) = (hashes + 1, sum ^ work::value(hash));
         if nonce == 1 || hashes == REPORT || nonce == shared.end() {
             shared.count(hashes, sum);
             (hashes, sum) = (0, 0);

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use rminer_algos::randomx::{Cache, Dataset, EngineError, Flags, LightReference, Pages, Vm, item_count};
+use rminer_algos::randomx::{
+    Cache, Dataset, Engine, EngineError, LightReference, Method, Pages, Vm, item_count,
+};
 use rminer_algos::{Hash, Reference, Unavailable, Work};
 
 use super::host::{Host, Seed};
@@ -31,7 +33,7 @@ impl Reference for Checker {
         match self.host.memory(seed_of(work)?) {
             Some(memory) => hash_over(&memory, &work.blob_with(nonce)).map_err(unavailable),
             // The memory went on to another seed: this check takes a cache of its own, and gives it back.
-            None => LightReference::with_flags(Flags::detect().interpreted()).hash(work, nonce),
+            None => LightReference::with_method(independent()).hash(work, nonce),
         }
     }
 }
@@ -65,19 +67,19 @@ pub(super) fn examine(
 /// A cache of its own, filled from the seed.
 struct Truth {
     cache: Arc<Cache>,
-    flags: Flags,
+    method: Method,
 }
 
 impl Truth {
     fn of(seed: &Seed) -> Result<Self, EngineError> {
-        let flags = Flags::detect().interpreted();
-        let mut cache = Cache::allocate(flags, Pages::Normal)?;
+        let method = independent();
+        let mut cache = Cache::allocate(method, Pages::Normal)?;
         cache.init(seed);
-        Ok(Self { cache: Arc::new(cache), flags })
+        Ok(Self { cache: Arc::new(cache), method })
     }
 
     fn hash(&self, input: &[u8]) -> Result<Hash, EngineError> {
-        Ok(Vm::light(self.flags, Pages::Normal, Arc::clone(&self.cache))?.hash(input))
+        Ok(Vm::light(self.method, Pages::Normal, Arc::clone(&self.cache))?.hash(input))
     }
 
     /// Compares samples of a dataset; which ones depends on `salt`, so that repeated examinations see more.
@@ -85,7 +87,7 @@ impl Truth {
         let Filled::Fast(dataset) = memory else { return true };
         // Only the pages of the samples become resident. Where even the reservation is refused, the hash
         // over the dataset has to do.
-        let Ok(mut samples) = Dataset::allocate(Pages::Normal) else { return true };
+        let Ok(mut samples) = Dataset::allocate(self.method, Pages::Normal) else { return true };
         let runs = item_count() / SAMPLE_ITEMS;
         let mut random = u64::from_le_bytes(salt.0[..8].try_into().unwrap_or_default());
         (0..SAMPLE_RUNS).all(|_| {
@@ -104,12 +106,17 @@ impl Truth {
 
 /// A hash over this memory, by the interpreter.
 fn hash_over(memory: &Filled, input: &[u8]) -> Result<Hash, EngineError> {
-    let flags = Flags::detect().interpreted();
+    let method = independent();
     let mut vm = match memory {
-        Filled::Fast(dataset) => Vm::fast(flags, Pages::Normal, Arc::clone(dataset))?,
-        Filled::Light(cache) => Vm::light(flags, Pages::Normal, Arc::clone(cache))?,
+        Filled::Fast(dataset) => Vm::fast(method, Pages::Normal, Arc::clone(dataset))?,
+        Filled::Light(cache) => Vm::light(method, Pages::Normal, Arc::clone(cache))?,
     };
     Ok(vm.hash(input))
+}
+
+/// The interpreter of the C library: what mines shares no code with it.
+fn independent() -> Method {
+    Method::detect(Engine::Reference).interpreted()
 }
 
 fn seed_of(work: &Work) -> Result<&Seed, Unavailable> {

@@ -1,10 +1,11 @@
-//! One mining thread: a machine over the shared memory, fed one input ahead.
+//! One mining thread: a machine over the shared memory, fed one step ahead. A step hashes as many nonces as the
+//! machine has lanes.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rminer_algos::randomx::Vm;
+use rminer_algos::randomx::{Hashes, MAX_LANES, Vm};
 use rminer_algos::{Hash, Reference, Target, Unavailable, Work};
 
 use super::check::{self, Checker};
@@ -70,21 +71,23 @@ struct RandomXDevice {
     worker: Worker<NodeMemory>,
     loaded: Option<Loaded>,
     pace: Pace,
+    /// Counters that one step of the machine hashes.
+    lanes: u64,
 }
 
 /// The work at hand.
 struct Loaded {
     work: Arc<Work>,
     target: Target,
-    /// The work's blob, with the nonce that was written last.
-    blob: Box<[u8]>,
-    /// Nonce that the machine has begun.
-    begun: Option<u64>,
+    /// The work's blob for each lane, with the nonce that was written last.
+    blobs: [Box<[u8]>; MAX_LANES],
+    /// Counters that the machine has begun.
+    begun: Range<u64>,
 }
 
 impl RandomXDevice {
     fn new(worker: Worker<NodeMemory>) -> Self {
-        Self { worker, loaded: None, pace: Pace::default() }
+        Self { worker, loaded: None, pace: Pace::default(), lanes: 1 }
     }
 }
 
@@ -97,8 +100,8 @@ impl Device for RandomXDevice {
             self.loaded = None;
             self.worker.load(seed, interrupt)?;
         }
-        let blob = work.blob().into();
-        self.loaded = Some(Loaded { work: Arc::clone(work), target, blob, begun: None });
+        let blobs = std::array::from_fn(|_| work.blob().into());
+        self.loaded = Some(Loaded { work: Arc::clone(work), target, blobs, begun: 0..0 });
         Ok(())
     }
 
@@ -120,66 +123,80 @@ impl Device for RandomXDevice {
         let begun = Instant::now();
         let mut machine = self.worker.machine();
         let Some(machine) = machine.as_mut() else { return Ok(0) };
-        let mut done = 0;
-        for counter in range {
-            if interrupt.is_set() || self.worker.is_recalled() || (done > 0 && begun.elapsed() >= SLICE) {
+        self.lanes = machine.vm.lanes() as u64;
+        let (mut left, hits) = (range.clone(), found.len());
+        // A share must not wait for the end of the slice; what is begun goes on in the next one.
+        while !left.is_empty() && found.len() == hits {
+            let over = left.start > range.start && begun.elapsed() >= SLICE;
+            if over || interrupt.is_set() || self.worker.is_recalled() {
                 break;
             }
-            let Some(hit) = loaded.hash(&mut machine.vm, counter) else { break };
-            done += 1;
-            if let Some(hit) = hit {
-                // A share must not wait for the end of the slice; what is begun goes on in the next one.
-                found.push(hit);
-                break;
+            match loaded.step(&mut machine.vm, left.clone(), found) {
+                0 => break,
+                done => left.start += done,
             }
         }
+        let done = left.start - range.start;
         self.pace.add(done, begun.elapsed());
         Ok(done)
     }
 
     fn batch(&self) -> u64 {
-        self.pace.batch()
+        // In whole steps.
+        self.pace.batch().next_multiple_of(self.lanes)
     }
 }
 
 impl Loaded {
-    /// Hashes one counter and begins the next; `None` behind the last counter of the work.
-    fn hash(&mut self, vm: &mut Vm, counter: u64) -> Option<Option<Found>> {
-        let field = self.work.nonce_field();
-        let last = field.last_counter();
-        if counter > last {
-            return None;
+    /// Hashes the first of these counters, one in each lane, and begins the next. How many were hashed: none
+    /// behind the last counter of the work.
+    fn step(&mut self, vm: &mut Vm, left: Range<u64>, found: &mut Vec<Found>) -> u64 {
+        let (lanes, field) = (vm.lanes() as u64, self.work.nonce_field());
+        let end = field.last_counter().saturating_add(1);
+        let group = |start: u64, end: u64| start..end.min(start.saturating_add(lanes));
+        let now = group(left.start, left.end.min(end));
+        if now.is_empty() {
+            return 0;
         }
-        let nonce = field.nonce(counter);
-        let next = (counter < last).then(|| field.nonce(counter + 1));
-        if self.begun != Some(nonce) {
-            self.begin(vm, nonce);
+        // Behind the lease somebody else may be at it, or this thread again: begun in vain it costs little.
+        let next = group(now.end, if now.end < left.end { left.end.min(end) } else { end });
+        if self.begun != now {
+            self.begin(vm, now.clone());
         }
-        let hash = match self.finish(vm, next) {
-            Some(hash) => hash,
-            None => {
-                // A machine that was made anew has nothing begun.
-                self.begin(vm, nonce);
-                self.finish(vm, next)?
-            }
-        };
-        Some(self.target.is_met_by(&hash).then_some(Found { nonce, hash: Some(hash) }))
+        let mut hashes = self.finish(vm, next.clone());
+        if hashes.is_empty() {
+            // A machine that was made anew has nothing begun.
+            self.begin(vm, now.clone());
+            hashes = self.finish(vm, next);
+        }
+        let met = now.zip(hashes.iter()).filter(|(_, hash)| self.target.is_met_by(hash));
+        found.extend(met.map(|(counter, hash)| Found { nonce: field.nonce(counter), hash: Some(*hash) }));
+        hashes.len() as u64
     }
 
-    fn begin(&mut self, vm: &mut Vm, nonce: u64) {
-        self.work.write_nonce(&mut self.blob, nonce);
-        vm.hash_first(&self.blob);
+    fn begin(&mut self, vm: &mut Vm, counters: Range<u64>) {
+        let count = self.write(counters);
+        vm.first(&self.inputs()[..count]);
     }
 
-    fn finish(&mut self, vm: &mut Vm, next: Option<u64>) -> Option<Hash> {
-        self.begun = next;
-        match next {
-            Some(next) => {
-                self.work.write_nonce(&mut self.blob, next);
-                vm.hash_next(&self.blob)
-            }
-            None => vm.hash_last(),
+    fn finish(&mut self, vm: &mut Vm, next: Range<u64>) -> Hashes {
+        self.begun = next.clone();
+        let count = self.write(next);
+        vm.next(&self.inputs()[..count])
+    }
+
+    /// Writes these counters' nonces, one into each blob, and says how many they are.
+    fn write(&mut self, counters: Range<u64>) -> usize {
+        let mut count = 0;
+        for (counter, blob) in counters.zip(&mut self.blobs) {
+            self.work.write_nonce(blob, self.work.nonce_field().nonce(counter));
+            count += 1;
         }
+        count
+    }
+
+    fn inputs(&self) -> [&[u8]; MAX_LANES] {
+        self.blobs.each_ref().map(|blob| &**blob)
     }
 }
 

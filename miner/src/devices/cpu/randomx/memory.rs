@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rminer_algos::randomx::{
-    CACHE_BYTES, Cache, DATASET_BYTES, Dataset, EngineError, Fill, Flags, GIANT_PAGES, Pages, Vm,
+    CACHE_BYTES, Cache, DATASET_BYTES, Dataset, EngineError, Fill, GIANT_PAGES, Method, Pages, Vm,
 };
 
 use super::host::{Engine, Seed};
@@ -34,7 +34,8 @@ pub(crate) struct NodeMemory {
     pub(crate) pus: Vec<u32>,
     /// Mining threads that will share it.
     pub(crate) threads: usize,
-    pub(crate) flags: Flags,
+    /// How hashes are computed.
+    pub(crate) method: Method,
     pub(crate) huge_pages: HugePages,
     pub(crate) mode: RandomxMode,
     pub(crate) notices: NoticeSink,
@@ -152,8 +153,8 @@ impl Engine for NodeMemory {
 
     fn machine(&self, memory: &Filled) -> Result<Machine, DeviceError> {
         let make = |pages| match memory {
-            Filled::Fast(dataset) => Vm::fast(self.flags, pages, Arc::clone(dataset)),
-            Filled::Light(cache) => Vm::light(self.flags, pages, Arc::clone(cache)),
+            Filled::Fast(dataset) => Vm::fast(self.method, pages, Arc::clone(dataset)),
+            Filled::Light(cache) => Vm::light(self.method, pages, Arc::clone(cache)),
         };
         if self.wants_huge_pages()
             && let Ok(vm) = make(Pages::Huge)
@@ -204,7 +205,7 @@ impl NodeMemory {
     fn dataset(&self) -> Result<Dataset, DeviceError> {
         if self.wants_huge_pages() {
             if self.giant_pages_are_free()
-                && let Ok(dataset) = Dataset::allocate(Pages::Giant)
+                && let Ok(dataset) = Dataset::allocate(self.method, Pages::Giant)
             {
                 return Ok(dataset);
             }
@@ -213,7 +214,7 @@ impl NodeMemory {
                 self.warn_once(&self.seen.no_giant_pages, || huge_pages::missing_giant(pool));
             }
             let pool = huge_pages::pool_2_mib();
-            if let Ok(dataset) = Dataset::allocate(Pages::Huge) {
+            if let Ok(dataset) = Dataset::allocate(self.method, Pages::Huge) {
                 return Ok(dataset);
             }
             let warning = huge_pages::missing(pool, self.threads);
@@ -227,16 +228,16 @@ impl NodeMemory {
         if huge_pages::available_bytes().is_some_and(|available| available < need) {
             return Err(DeviceError::Memory(too_little_memory().to_string()));
         }
-        Dataset::allocate(Pages::Normal).map_err(|fault| memory_error(&fault))
+        Dataset::allocate(self.method, Pages::Normal).map_err(|fault| memory_error(&fault))
     }
 
     fn cache(&self) -> Result<Cache, DeviceError> {
         if self.wants_huge_pages()
-            && let Ok(cache) = Cache::allocate(self.flags, Pages::Huge)
+            && let Ok(cache) = Cache::allocate(self.method, Pages::Huge)
         {
             return Ok(cache);
         }
-        Cache::allocate(self.flags, Pages::Normal).map_err(|fault| memory_error(&fault))
+        Cache::allocate(self.method, Pages::Normal).map_err(|fault| memory_error(&fault))
     }
 
     /// Fills with one thread on each unit, until done or told to stop.

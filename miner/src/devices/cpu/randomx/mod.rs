@@ -8,7 +8,7 @@ mod memory;
 
 use std::sync::Arc;
 
-use rminer_algos::randomx::{CACHE_BYTES, DATASET_BYTES, Flags};
+use rminer_algos::randomx::{CACHE_BYTES, DATASET_BYTES, Engine, Method};
 
 use self::device::RandomXSource;
 use self::host::{Host, Worker};
@@ -59,7 +59,7 @@ impl RandomxSetup {
 pub(crate) fn open(settings: &CpuSettings, notices: &NoticeSink) -> Result<RandomxSetup, DeviceError> {
     let topology = Arc::new(Topology::detect());
     let plan = plan::for_settings(&topology, settings, Needs::Scratchpads)?;
-    let flags = Flags::detect();
+    let method = Method::detect(Engine::Reference);
     let nodes = nodes(&plan, notices);
     let mut sources: Vec<Arc<dyn DeviceSource>> = Vec::new();
     let mut hosts = Vec::new();
@@ -70,7 +70,7 @@ pub(crate) fn open(settings: &CpuSettings, notices: &NoticeSink) -> Result<Rando
             topology: Arc::clone(&topology),
             pus: filling_units(&topology, settings.affinity.as_deref(), node),
             threads: threads.len(),
-            flags,
+            method,
             huge_pages: settings.huge_pages,
             mode: settings.randomx_mode,
             notices: Arc::clone(notices),
@@ -88,7 +88,7 @@ pub(crate) fn open(settings: &CpuSettings, notices: &NoticeSink) -> Result<Rando
         }
         hosts.push(host);
     }
-    Ok(RandomxSetup { sources, topology, plan, engine: format!("randomx-c {flags}"), hosts })
+    Ok(RandomxSetup { sources, topology, plan, engine: method.to_string(), hosts })
 }
 
 /// The planned threads by memory node. Where the memory does not suffice for a dataset on each node, all

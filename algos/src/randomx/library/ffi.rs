@@ -19,9 +19,6 @@ pub(super) const SECURE: c_uint = 16;
 pub(super) const ARGON2_SSSE3: c_uint = 32;
 pub(super) const ARGON2_AVX2: c_uint = 64;
 
-/// Bytes of one dataset item.
-pub(super) const ITEM_BYTES: usize = 64;
-
 macro_rules! opaque {
     ($($(#[$doc:meta])* $name:ident),*) => {$(
         $(#[$doc])*

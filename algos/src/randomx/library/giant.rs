@@ -52,7 +52,7 @@ impl StandIn {
 mod pages {
     use std::ffi::c_void;
 
-    use crate::randomx::dataset::{DATASET_BYTES, GIANT_PAGES};
+    use crate::randomx::{DATASET_BYTES, GIANT_PAGES};
 
     pub(super) const GIANT_BYTES: usize = 1 << 30;
 
