@@ -26,4 +26,4 @@ pub use template::{
     HEADER_BYTES, HeaderTemplate, MAX_BRANCH, MAX_COINBASE_BYTES, MAX_EXTRANONCE2_BYTES, Template,
     TemplateKey,
 };
-pub use work::{MAX_BLOB_BYTES, MAX_VERSION_BITS, NonceField, Work, WorkError, WorkKey};
+pub use work::{MAX_BLOB_BYTES, MAX_VERSION_BITS, NonceField, Variant, Work, WorkError, WorkKey};

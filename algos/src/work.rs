@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::encode_hex;
+use crate::{Hash, encode_hex};
 
 /// Blobs longer than this are refused: the longest known one (RandomX with many transactions' count) is far
 /// shorter, and a size that a pool names must never become an unbounded allocation.
@@ -87,6 +87,17 @@ pub const MAX_VERSION_BITS: u32 = 24;
 /// schedule want the same nonce of four versions at once.
 const MAX_LANE_BITS: u32 = 2;
 
+/// Which version of its algorithm a piece of work asks for, where there are several over the same memory: RandomX has
+/// two. A device may get one after the other at any time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum Variant {
+    /// The first, and all that most algorithms have: `rx/0`.
+    #[default]
+    V1,
+    /// The second: `rx/2`. What meets the target is a commitment to the hash, not the hash itself.
+    V2,
+}
+
 /// What a device hashes: a blob with a hole for the nonce, and for RandomX the seed of the dataset.
 ///
 /// A Bitcoin header may leave some bits of its version to the miner as well ([`Work::with_version_mask`]). The
@@ -102,6 +113,7 @@ pub struct Work {
     nonce: NonceField,
     seed: Option<[u8; 32]>,
     version_mask: u32,
+    variant: Variant,
 }
 
 impl Work {
@@ -114,10 +126,16 @@ impl Work {
             return Err(WorkError::TooLong(blob.len()));
         }
         nonce.check(blob.len())?;
-        let mut work = Self { blob: blob.into(), nonce, seed, version_mask: 0 };
+        let mut work = Self { blob: blob.into(), nonce, seed, version_mask: 0, variant: Variant::V1 };
         let start = usize::from(nonce.offset);
         work.blob[start..start + usize::from(nonce.len)].fill(0);
         Ok(work)
+    }
+
+    /// The same bytes to be hashed by this version of the algorithm.
+    #[must_use]
+    pub fn with_variant(self, variant: Variant) -> Self {
+        Self { variant, ..self }
     }
 
     /// The same work with the version bits of `mask` left to the miner, as BIP 310 and BIP 320 have it. The
@@ -205,6 +223,26 @@ impl Work {
         self.seed.as_ref()
     }
 
+    /// The version of the algorithm that hashes it.
+    pub fn variant(&self) -> Variant {
+        self.variant
+    }
+
+    /// What is compared with a target and what pools call the result, for `hash` of this work with `nonce` (whole): the
+    /// hash itself, or for [`Variant::V2`] the commitment Blake2b-256(input ‖ hash).
+    pub fn proof(&self, nonce: u64, hash: &Hash) -> Hash {
+        match self.variant {
+            Variant::V1 => *hash,
+            Variant::V2 => {
+                let mut input = [0; MAX_BLOB_BYTES];
+                let input = &mut input[..self.blob.len()];
+                input.copy_from_slice(&self.blob);
+                self.write_nonce(input, nonce);
+                commitment(input, hash)
+            }
+        }
+    }
+
     /// Writes `nonce` (whole: fixed bits and the version's number included) into `blob`, a copy of [`Work::blob`].
     ///
     /// # Panics
@@ -238,7 +276,7 @@ impl Work {
         let mut bytes = Vec::with_capacity(self.blob.len() + 48);
         bytes.extend_from_slice(&self.blob);
         bytes.extend_from_slice(&self.nonce.offset.to_le_bytes());
-        bytes.extend_from_slice(&[self.nonce.len, self.nonce.free_bits]);
+        bytes.extend_from_slice(&[self.nonce.len, self.nonce.free_bits, self.variant as u8]);
         bytes.extend_from_slice(&self.nonce.fixed.to_le_bytes());
         bytes.extend_from_slice(&self.version_mask.to_le_bytes());
         bytes.extend_from_slice(self.seed.as_ref().map_or(&[][..], |seed| &seed[..]));
@@ -253,8 +291,18 @@ impl fmt::Debug for Work {
             .field("nonce", &self.nonce)
             .field("seed", &self.seed.as_ref().map(|seed| encode_hex(seed)))
             .field("version_mask", &format_args!("{:#010x}", self.version_mask))
+            .field("variant", &self.variant)
             .finish()
     }
+}
+
+/// Blake2b-256(input ‖ hash): what RandomX version 2 compares with the target (tevador/RandomX, `design_v2.md`). Whoever
+/// knows it and the input can refuse a wrong hash without the dataset.
+fn commitment(input: &[u8], hash: &Hash) -> Hash {
+    let mut state = blake2b_simd::Params::new().hash_length(32).to_state();
+    let mut commitment = Hash([0; 32]);
+    commitment.0.copy_from_slice(state.update(input).update(&hash.0).finalize().as_bytes());
+    commitment
 }
 
 /// Content of a piece of work without its nonce; equal keys share one nonce space.
@@ -315,8 +363,21 @@ mod tests {
         assert_eq!(Work::new(&blob, field(39, 4, 0, 32), Some([1; 32])).unwrap().key(), work.key());
         assert_ne!(Work::new(&blob, field(39, 4, 0, 32), Some([2; 32])).unwrap().key(), work.key());
         assert_ne!(Work::new(&blob, field(39, 4, 1 << 24, 24), Some([1; 32])).unwrap().key(), work.key());
+        assert_ne!(work.clone().with_variant(Variant::V2).key(), work.key());
         blob[0] = 1;
         assert_ne!(Work::new(&blob, field(39, 4, 0, 32), Some([1; 32])).unwrap().key(), work.key());
+    }
+
+    /// The expected bytes were computed with Python's hashlib, `blake2b(blob + hash, digest_size=32)`.
+    #[test]
+    fn the_second_version_is_judged_by_its_commitment() {
+        let work = Work::new(&[7; 76], field(39, 4, 0, 32), Some([1; 32])).unwrap();
+        let hash = Hash([0xA5; 32]);
+        assert_eq!(work.proof(18, &hash), hash);
+        let second = work.with_variant(Variant::V2);
+        let expected = "920015c2ddd6843242caf48b7b32abcbaee66e50063d2e5c8a4ce116df1cced6";
+        assert_eq!(encode_hex(&second.proof(18, &hash).0), expected);
+        assert_ne!(second.proof(19, &hash), second.proof(18, &hash), "the nonce is part of the input");
     }
 
     #[test]
