@@ -10,6 +10,7 @@ pub mod instruction;
 pub mod memory;
 pub mod program;
 pub mod registers;
+pub mod tuner;
 
 pub use config::Config;
 pub use error::{Error, Pages};
