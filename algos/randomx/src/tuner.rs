@@ -80,7 +80,7 @@ impl<C: Copy + PartialEq> Tuner<C> {
             let step = if best.0 == 0 { MARGIN } else { STEP };
             match self.ratio(trial) {
                 Some(ratio) if trial.alive && ratio >= best.1 * step && self.wins_most(trial) => {
-                    best = (place, ratio)
+                    best = (place, ratio);
                 }
                 _ => {}
             }
@@ -120,7 +120,7 @@ impl<C: Copy + PartialEq> Tuner<C> {
     /// Whether every candidate that is left is either well ahead of the default or not ahead at all.
     fn is_clear(&self) -> bool {
         let clear =
-            |trial: &Trial<C>| self.ratio(trial).is_some_and(|ratio| ratio >= MARGIN * STEP || ratio < 1.0);
+            |trial: &Trial<C>| self.ratio(trial).is_some_and(|ratio| !(1.0..MARGIN * STEP).contains(&ratio));
         self.trials.iter().skip(1).filter(|trial| trial.alive).all(clear)
     }
 
