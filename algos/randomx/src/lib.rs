@@ -4,14 +4,19 @@
 //! brings them, and places them.
 
 pub mod argon2;
+pub mod blake;
+pub mod cache;
 pub mod config;
 mod error;
 pub mod instruction;
 pub mod memory;
 pub mod program;
+pub mod reciprocal;
 pub mod registers;
+pub mod superscalar;
 pub mod tuner;
 
+pub use cache::Cache;
 pub use config::Config;
 pub use error::{Error, Pages};
 pub use memory::{CodeMemory, CodeMode, Memory};
