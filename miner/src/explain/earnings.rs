@@ -35,7 +35,7 @@ pub(super) fn earnings(trace: &Trace, from: Duration) -> Earnings {
         return none("not known yet".into());
     }
     if hashes <= 0.0 {
-        return none("nothing was hashed".into());
+        return none(format!("nothing was hashed in {span}"));
     }
     if shares == 0 {
         let every_s = difficulty.map(|difficulty| difficulty * length.as_secs_f64() / hashes);
