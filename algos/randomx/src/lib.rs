@@ -7,6 +7,7 @@ pub mod argon2;
 pub mod blake;
 pub mod cache;
 pub mod config;
+pub mod dataset;
 mod error;
 pub mod instruction;
 pub mod memory;
@@ -18,6 +19,7 @@ pub mod tuner;
 
 pub use cache::Cache;
 pub use config::Config;
+pub use dataset::{Dataset, DatasetKernel, Fill};
 pub use error::{Error, Pages};
 pub use memory::{CodeMemory, CodeMode, Memory};
 
