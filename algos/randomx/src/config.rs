@@ -166,13 +166,64 @@ pub static RX_0: Config = Config {
 pub static RX_2: Config =
     Config { name: "rx/2", version: Version::V2, program_instructions: 384, ..clone_of(&RX_0) };
 
+/// Wownero: a smaller scratchpad, twice as many programs of half the iterations, other weights.
+pub static RX_WOW: Config = Config {
+    name: "rx/wow",
+    argon2_salt: b"RandomWOW\x01",
+    program_iterations: 1024,
+    program_count: 16,
+    scratchpad_l3_bytes: 1_048_576,
+    scratchpad_l2_bytes: 131_072,
+    frequencies: [
+        25, 7, 16, 7, 16, 4, 4, 1, 4, 1, 8, 2, 15, 5, 10, 0, 4, 8, 20, 5, 20, 5, 6, 20, 4, 6, 16, 1, 16, 0,
+    ],
+    generator: Generator::FourKeys,
+    ..clone_of(&RX_0)
+};
+
+/// ArQmA: a scratchpad of 256 KiB, four programs of half the iterations, one pass of Argon2.
+pub static RX_ARQ: Config = Config {
+    name: "rx/arq",
+    argon2_passes: 1,
+    argon2_salt: b"RandomARQ\x01",
+    program_iterations: 1024,
+    program_count: 4,
+    scratchpad_l3_bytes: 262_144,
+    scratchpad_l2_bytes: 131_072,
+    ..clone_of(&RX_0)
+};
+
+/// Graft: two lanes of Argon2, longer programs.
+pub static RX_GRAFT: Config = Config {
+    name: "rx/graft",
+    argon2_lanes: 2,
+    argon2_salt: b"RandomX-Graft\x01",
+    program_instructions: 280,
+    frequencies: [
+        16, 7, 16, 7, 16, 4, 4, 1, 4, 1, 8, 2, 15, 5, 7, 3, 4, 4, 16, 5, 16, 5, 6, 32, 4, 6, 25, 1, 16, 0,
+    ],
+    ..clone_of(&RX_0)
+};
+
+/// Safex: a salt of its own.
+pub static RX_SFX: Config = Config { name: "rx/sfx", argon2_salt: b"RandomSFX\x01", ..clone_of(&RX_0) };
+
+/// YadaCoin: shorter superscalar programs, four passes of Argon2.
+pub static RX_YADA: Config = Config {
+    name: "rx/yada",
+    argon2_passes: 4,
+    argon2_salt: b"RandomXYadaCoin\x03",
+    superscalar_latency: 150,
+    ..clone_of(&RX_0)
+};
+
 /// A copy to change some fields of.
 const fn clone_of(config: &Config) -> Config {
     Config { ..*config }
 }
 
 /// All that are known, the specified one first.
-pub static ALL: [&Config; 2] = [&RX_0, &RX_2];
+pub static ALL: [&Config; 7] = [&RX_0, &RX_2, &RX_WOW, &RX_ARQ, &RX_GRAFT, &RX_SFX, &RX_YADA];
 
 /// The one of this name.
 pub fn by_name(name: &str) -> Option<&'static Config> {
@@ -192,6 +243,8 @@ mod tests {
             let sum: u32 = config.frequencies.iter().map(|&frequency| u32::from(frequency)).sum();
             assert_eq!(sum, 256, "{}", config.name);
             assert_eq!(by_name(config.name), Some(config));
+            let same = ["rx/0", "rx/2"].contains(&config.name);
+            assert_eq!(config.shares_dataset_with(&RX_0), same, "{}", config.name);
         }
     }
 
