@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{Backend, Hash, Work, WorkError};
+use crate::{Backend, Hash, Variant, Work, WorkError};
 
 /// A reference engine could not be made or cannot hash this work.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -11,7 +11,8 @@ pub struct Unavailable(pub String);
 
 /// The slow, obvious way to hash: what every fast backend and every share is checked against.
 pub trait Reference: Send {
-    /// Hash of `work` with `nonce` (whole, fixed bits included) in place.
+    /// Hash of `work` with `nonce` (whole, fixed bits included) in place, by the version that the work asks for. What
+    /// meets a target is the work's [proof](Work::proof) of it.
     ///
     /// # Errors
     /// When memory for the engine is missing or the work lacks what the algorithm needs.
@@ -75,6 +76,27 @@ pub struct Algorithm {
     pub caution: Option<&'static str>,
     /// CPU kernels, best first; empty where the engine needs memory of its own (RandomX).
     pub kernels: &'static [Backend],
+    /// What hashes it. A device that was opened for an algorithm takes work of every other one with this name.
+    pub engine: &'static str,
+    /// Which of the engine's versions it is; its work says the same.
+    pub variant: Variant,
+}
+
+impl Algorithm {
+    /// The other registered algorithms of its engine: work of them may come in between.
+    pub fn siblings(&self) -> Vec<&'static Self> {
+        ALGORITHMS.iter().copied().filter(|other| other.engine == self.engine && *other != self).collect()
+    }
+
+    /// Whether pools mean it by `name`.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.wire_names.iter().any(|known| known.eq_ignore_ascii_case(name.trim()))
+    }
+
+    /// The name that pools are told.
+    pub fn wire_name(&self) -> &'static str {
+        self.wire_names.first().copied().unwrap_or(self.name)
+    }
 }
 
 impl PartialEq for Algorithm {
@@ -97,6 +119,20 @@ pub const RANDOMX: Algorithm = Algorithm {
     sample: crate::sample::randomx,
     caution: None,
     kernels: &[],
+    engine: "randomx",
+    variant: Variant::V1,
+};
+
+/// RandomX version 2 (`rx/2`), which Monero's next hard fork is to bring.
+pub const RANDOMX_V2: Algorithm = Algorithm {
+    name: "randomx-v2",
+    aliases: &["rx/2", "rx/v2", "randomx/v2", "randomx/2", "randomx2", "rx2"],
+    wire_names: &["rx/2", "rx/v2", "randomx/v2"],
+    coins: &["Monero (XMR) after its next hard fork"],
+    vectors: include_str!("../vectors/randomx-v2.json"),
+    sample: crate::sample::randomx_v2,
+    variant: Variant::V2,
+    ..RANDOMX
 };
 
 /// SHA-256d as Bitcoin uses it.
@@ -114,6 +150,8 @@ pub const SHA256D: Algorithm = Algorithm {
          or CPU: this costs more than it earns",
     ),
     kernels: crate::sha256d::KERNELS,
+    engine: "sha256d",
+    variant: Variant::V1,
 };
 
 /// kHeavyHash as Kaspa uses it.
@@ -131,6 +169,8 @@ pub const KHEAVYHASH: Algorithm = Algorithm {
          or CPU: this costs more than it earns",
     ),
     kernels: crate::kheavyhash::KERNELS,
+    engine: "kheavyhash",
+    variant: Variant::V1,
 };
 
 /// Every algorithm, in the order of lists.
@@ -147,8 +187,7 @@ pub fn find(name: &str) -> Option<&'static Algorithm> {
 
 /// The algorithm that a pool means by `name`.
 pub fn find_wire(name: &str) -> Option<&'static Algorithm> {
-    let name = name.trim().to_ascii_lowercase();
-    ALGORITHMS.iter().copied().find(|algorithm| algorithm.wire_names.contains(&name.as_str()))
+    ALGORITHMS.iter().copied().find(|algorithm| algorithm.is_called(name))
 }
 
 #[cfg(feature = "randomx")]

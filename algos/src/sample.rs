@@ -4,7 +4,7 @@
 use crate::kheavyhash::{BLOCK_BYTES, NONCE};
 use crate::sha256d::sha256d;
 use crate::template::HEADER_BYTES;
-use crate::{NonceField, Work, WorkError};
+use crate::{NonceField, Variant, Work, WorkError};
 
 /// Version bits that BIP 320 leaves to miners.
 const GENERAL_PURPOSE_BITS: u32 = 0x1fff_e000;
@@ -35,6 +35,11 @@ pub(crate) fn randomx(number: u64) -> Result<Work, WorkError> {
     let mut blob = [0; 112];
     blob[..8].copy_from_slice(&number.to_le_bytes());
     Work::new(&blob, NonceField { offset: 39, len: 4, fixed: 0, free_bits: 32 }, Some([0; 32]))
+}
+
+/// The same for the second version.
+pub(crate) fn randomx_v2(number: u64) -> Result<Work, WorkError> {
+    Ok(randomx(number)?.with_variant(Variant::V2))
 }
 
 #[cfg(test)]

@@ -368,16 +368,24 @@ mod tests {
         assert_ne!(Work::new(&blob, field(39, 4, 0, 32), Some([1; 32])).unwrap().key(), work.key());
     }
 
-    /// The expected bytes were computed with Python's hashlib, `blake2b(blob + hash, digest_size=32)`.
+    /// The hash and its commitment are the reference implementation's own (tevador/RandomX, `src/tests/tests.cpp`).
     #[test]
     fn the_second_version_is_judged_by_its_commitment() {
-        let work = Work::new(&[7; 76], field(39, 4, 0, 32), Some([1; 32])).unwrap();
-        let hash = Hash([0xA5; 32]);
-        assert_eq!(work.proof(18, &hash), hash);
+        let work = Work::new(b"This is a tes.", field(13, 1, 0, 8), Some([1; 32])).unwrap();
+        let hash = Hash(
+            crate::decode_hex_array("22ec6b861b3eb23686b2efbad69513c967ecfce80983df66c9c5b4fbfb4cdb6f")
+                .unwrap(),
+        );
+        let nonce = u64::from(b't');
+        assert_eq!(work.proof(nonce, &hash), hash);
         let second = work.with_variant(Variant::V2);
-        let expected = "920015c2ddd6843242caf48b7b32abcbaee66e50063d2e5c8a4ce116df1cced6";
-        assert_eq!(encode_hex(&second.proof(18, &hash).0), expected);
-        assert_ne!(second.proof(19, &hash), second.proof(18, &hash), "the nonce is part of the input");
+        let expected = "133be717399046b03ae82ce8ddd9d1ee4d3ea7fca03a50dec09b6848cbb98e18";
+        assert_eq!(encode_hex(&second.proof(nonce, &hash).0), expected);
+        assert_ne!(
+            second.proof(nonce + 1, &hash),
+            second.proof(nonce, &hash),
+            "the nonce is part of the input"
+        );
     }
 
     #[test]

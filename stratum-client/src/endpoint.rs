@@ -99,6 +99,10 @@ pub struct PoolConfig {
     pub redirect: RedirectPolicy,
     /// What is mined there.
     pub algorithm: &'static Algorithm,
+    /// What the same devices can mine besides; a pool is told, and its jobs may ask for it.
+    pub also: Vec<&'static Algorithm>,
+    /// Whether a Monero node's blocks are hashed by RandomX version 2 from the block version on that is to bring it.
+    pub randomx_v2_by_block_version: bool,
 }
 
 /// Parts of a [`PoolConfig`] that contradict each other.
@@ -204,6 +208,8 @@ impl PoolConfig {
             bitcoin: BitcoinOptions::default(),
             redirect: RedirectPolicy::SameHost,
             algorithm,
+            also: algorithm.siblings(),
+            randomx_v2_by_block_version: false,
         }
     }
 

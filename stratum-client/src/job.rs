@@ -65,10 +65,18 @@ pub struct Share {
     pub roll: u64,
     /// The whole nonce.
     pub nonce: u64,
-    /// The hash.
+    /// The hash. What meets the target is the [`Share::proof`].
     pub hash: Hash,
     /// Which worker found it; an index that the caller gives meaning to.
     pub device: u16,
     /// When it was found.
     pub found: Instant,
+}
+
+impl Share {
+    /// What of the hash is compared with targets: see [`Work::proof`](rminer_algos::Work::proof). `None` when its job
+    /// has no such work.
+    pub fn proof(&self) -> Option<Hash> {
+        Some(self.job.template.work(self.roll)?.proof(self.nonce, &self.hash))
+    }
 }

@@ -269,6 +269,7 @@ mod tests {
             rig_id: None,
             agent: "a".into(),
             algorithm: &RANDOMX,
+            also: Vec::new(),
             nicehash: None,
             keepalive: true,
         };

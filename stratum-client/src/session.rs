@@ -409,10 +409,11 @@ impl Session {
         if self.phase != Phase::Mining || !in_ring {
             return Some(NotSent::Stale);
         }
-        if !share.job.target.is_met_by(&share.hash) && !self.bugs.has(Bug::NoTargetCheck) {
+        let Some(work) = share.job.template.work(share.roll) else { return Some(NotSent::Miscompute) };
+        let is_met = share.job.target.is_met_by(&work.proof(share.nonce, &share.hash));
+        if !is_met && !self.bugs.has(Bug::NoTargetCheck) {
             return Some(NotSent::Miscompute);
         }
-        let Some(work) = share.job.template.work(share.roll) else { return Some(NotSent::Miscompute) };
         let key = work.key();
         let known = self.sent.iter().any(|(work, nonces)| *work == key && nonces.contains(&share.nonce));
         if known && !self.bugs.has(Bug::NoDuplicateCheck) {
@@ -493,13 +494,14 @@ impl Session {
 
 /// The ledger's row of a hit.
 pub fn row(share: &Share) -> Row {
-    let block = share.job.block_target.is_some_and(|target| target.is_met_by(&share.hash));
+    let proof = share.proof().unwrap_or(share.hash);
+    let block = share.job.block_target.is_some_and(|target| target.is_met_by(&proof));
     Row {
         job: share.job.key,
         pool: share.job.pool,
         device: share.device,
         difficulty: share.job.target.difficulty(),
-        hash_difficulty: share.hash.difficulty(),
+        hash_difficulty: proof.difficulty(),
         block,
         found: share.found,
         sent: None,

@@ -107,7 +107,8 @@ impl Interrupt {
 pub struct Found {
     /// The whole nonce, fixed bits included.
     pub nonce: u64,
-    /// The hash, where the device computes all of it.
+    /// The hash, where the device computes all of it; what meets the target is the work's
+    /// [proof](Work::proof) of it.
     pub hash: Option<Hash>,
 }
 

@@ -170,7 +170,7 @@ impl Device for Sim {
             let nonce = work.nonce(counter);
             work.write_nonce(&mut blob, nonce);
             let mut hash = toy_hash(seed, &blob);
-            if !target.is_met_by(&hash) {
+            if !target.is_met_by(&work.proof(nonce, &hash)) {
                 continue;
             }
             self.hits += 1;

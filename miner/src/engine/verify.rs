@@ -40,10 +40,11 @@ pub struct Checked {
 impl Checked {
     /// Whether the second engine agrees that this is a share. Without a second engine the device's word stands.
     pub fn is_right(&self) -> bool {
-        let target = self.hit.assignment.job.target;
+        let Hit { assignment, nonce, .. } = &self.hit;
+        let meets = |hash| assignment.job.target.is_met_by(&assignment.work.proof(*nonce, hash));
         match (&self.outcome, self.hit.hash) {
-            (Ok(hash), Some(claimed)) => *hash == claimed && target.is_met_by(hash),
-            (Ok(hash), None) => target.is_met_by(hash),
+            (Ok(hash), Some(claimed)) => *hash == claimed && meets(hash),
+            (Ok(hash), None) => meets(hash),
             (Err(_), claimed) => claimed.is_some(),
         }
     }

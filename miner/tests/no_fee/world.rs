@@ -91,6 +91,7 @@ impl Coin {
                     rig_id: None,
                     agent,
                     algorithm,
+                    also: Vec::new(),
                     nicehash: None,
                     keepalive: true,
                 };

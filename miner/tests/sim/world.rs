@@ -139,6 +139,7 @@ impl World {
                 rig_id: None,
                 agent: "sim".into(),
                 algorithm: &RANDOMX,
+                also: Vec::new(),
                 nicehash: None,
                 keepalive: true,
             };

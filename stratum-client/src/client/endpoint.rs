@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
-use rminer_algos::{Family, encode_hex};
+use rminer_algos::{Family, Variant, encode_hex};
 
 use super::ClientError;
 use crate::address::Payout;
@@ -14,7 +14,7 @@ use crate::dialect::gbt::{Gbt, GbtConfig};
 use crate::dialect::kaspa::{Kaspa, KaspaConfig};
 use crate::dialect::kaspad::{Kaspad, KaspadConfig};
 use crate::dialect::monero::{Monero, MoneroConfig};
-use crate::dialect::monerod::{Monerod, MonerodConfig};
+use crate::dialect::monerod::{Later, Monerod, MonerodConfig, V2_MAJOR};
 use crate::dialect::{Dialect, HttpReply, Limits, Outbox, ProtocolError, Provocation};
 use crate::endpoint::{Credentials, PoolConfig, Protocol, TlsPolicy, Toggle};
 use crate::job::Share;
@@ -45,7 +45,10 @@ pub(crate) fn dialect(pool: &PoolConfig) -> Result<MakeDialect, ClientError> {
             let mut extra_nonce = [0; 8];
             SystemRandom::new().fill(&mut extra_nonce).map_err(|_| ClientError::NoRandom)?;
             let wallet = pool.credentials.user.clone();
-            let config = MonerodConfig { wallet, extra_nonce, algorithm: pool.algorithm };
+            let (algorithm, by_version) = (pool.algorithm, pool.randomx_v2_by_block_version);
+            let v2 = pool.also.iter().find(|also| also.variant == Variant::V2).filter(|_| by_version);
+            let later = v2.map(|algorithm| Later { major: V2_MAJOR, algorithm });
+            let config = MonerodConfig { wallet, extra_nonce, algorithm, later };
             Ok(Box::new(move |_| -> Box<dyn Dialect> { Box::new(Monerod::new(config.clone())) }))
         }
         Protocol::Gbt => {
@@ -146,6 +149,7 @@ fn monero(pool: &PoolConfig) -> MoneroConfig {
         rig_id: pool.credentials.rig_id.clone(),
         agent: agent(),
         algorithm: pool.algorithm,
+        also: pool.also.clone(),
         nicehash: match pool.nicehash {
             Toggle::Auto => None,
             Toggle::On => Some(true),

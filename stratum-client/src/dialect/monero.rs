@@ -7,7 +7,7 @@ mod reply;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use rminer_algos::{Algorithm, encode_hex};
+use rminer_algos::{Algorithm, Variant, encode_hex};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
 
@@ -53,8 +53,10 @@ pub struct MoneroConfig {
     pub rig_id: Option<String>,
     /// Name and version of this program.
     pub agent: String,
-    /// The proof of work that is mined.
+    /// The proof of work that is mined where a job does not say which.
     pub algorithm: &'static Algorithm,
+    /// Others that the same devices can mine: jobs may ask for them.
+    pub also: Vec<&'static Algorithm>,
     /// Whether the top nonce byte is the pool's whatever the pool says; `Some(false)` trusts no sign of it.
     pub nicehash: Option<bool>,
     /// Whether keepalives may be sent.
@@ -139,7 +141,9 @@ impl Monero {
     fn login(&mut self, now: Instant, out: &mut Outbox) {
         self.state = State::LoggingIn;
         let id = self.requests.ask(now, Pending::Login);
-        let wire_algorithm = self.config.algorithm.wire_names.first().copied().unwrap_or_default();
+        let known = [self.config.algorithm].into_iter().chain(self.config.also.iter().copied());
+        let offered: Vec<String> = known.map(|known| json(known.wire_name())).collect();
+        let offered = offered.join(",");
         let rig = self.config.rig_id.as_deref().map(|rig| format!(",\"rigid\":{}", json(rig)));
         out.line(format!(
             "{{\"id\":{id},\"jsonrpc\":\"2.0\",\"method\":\"login\",\"params\":{{\"login\":{},\"pass\":{},\"agent\":{}{},\"algo\":[{}]}}}}",
@@ -147,7 +151,7 @@ impl Monero {
             json(self.config.pass.expose_secret()),
             json(&self.config.agent),
             rig.unwrap_or_default(),
-            json(wire_algorithm),
+            offered,
         ));
     }
 
@@ -250,12 +254,12 @@ impl Monero {
         let id = fields.get("job_id").ok_or_else(|| field("job", "job_id", "is missing"))?;
         let id = token(id).ok_or_else(|| field("job", "job_id", "is no short text or number"))?;
         let nicehash = self.config.nicehash.or(self.nicehash.then_some(true));
-        let content = JobContent::read(&fields, self.config.algorithm, nicehash, self.bugs)?;
+        let content = JobContent::read(&fields, &self.config, nicehash, self.bugs)?;
         if self.jobs.back().is_some_and(|newest| newest.id == id && newest.content == content) {
             return Ok(());
         }
         self.last_seq += 1;
-        out.event(Event::Job(content.to_job(self.last_seq, self.config.algorithm)));
+        out.event(Event::Job(content.to_job(self.last_seq)));
         if self.jobs.len() == JOB_RING {
             self.jobs.pop_front();
         }
@@ -316,18 +320,20 @@ impl Dialect for Monero {
             return;
         };
         let (job_id, session, seq) = (wire.id.clone(), session.clone(), wire.seq);
-        let wire_algorithm = wire.content.algorithm_named.then(|| {
-            format!(
-                ",\"algo\":{}",
-                json(self.config.algorithm.wire_names.first().copied().unwrap_or_default())
-            )
-        });
+        let mut more = String::new();
+        if work.variant() == Variant::V2 {
+            // Against intuition the commitment is the `result`, and the hash that it commits to is the `commitment`.
+            more.push_str(&format!(",\"commitment\":\"{}\"", encode_hex(&share.hash.0)));
+        }
+        if wire.content.algorithm_named {
+            more.push_str(&format!(",\"algo\":{}", json(wire.content.algorithm.wire_name())));
+        }
         let request = self.requests.ask(now, Pending::Share { id, seq });
         out.line(format!(
             "{{\"id\":{request},\"jsonrpc\":\"2.0\",\"method\":\"submit\",\"params\":{{\"id\":{session},\"job_id\":{job_id},\"nonce\":\"{}\",\"result\":\"{}\"{}}}}}",
             encode_hex(&work.nonce_bytes(share.nonce)),
-            encode_hex(&share.hash.0),
-            wire_algorithm.unwrap_or_default(),
+            encode_hex(&work.proof(share.nonce, &share.hash).0),
+            more,
         ));
     }
 

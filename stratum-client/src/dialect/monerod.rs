@@ -62,7 +62,21 @@ pub struct MonerodConfig {
     pub extra_nonce: [u8; 8],
     /// How blocks are hashed.
     pub algorithm: &'static Algorithm,
+    /// How blocks of a later version are hashed, whatever `algorithm` says; see [`V2_MAJOR`].
+    pub later: Option<Later>,
 }
+
+/// The rule by which a chain changes its proof of work.
+#[derive(Debug, Clone, Copy)]
+pub struct Later {
+    /// From this major version of blocks on.
+    pub major: u64,
+    /// They are hashed so.
+    pub algorithm: &'static Algorithm,
+}
+
+/// Major version of the blocks that are to bring RandomX version 2 to Monero. It is planned, not decided.
+pub const V2_MAJOR: u64 = 17;
 
 /// Solo mining with one node.
 #[derive(Debug)]
@@ -86,6 +100,8 @@ pub struct Monerod {
     /// Newest last, each with its job's number.
     templates: VecDeque<(u64, Arc<BlockTemplate>)>,
     last_seq: u64,
+    /// A word about blocks of [`V2_MAJOR`] was said.
+    told_version: bool,
     /// Height of the next block and id of the last, as the node said most recently.
     tip: Option<(u64, [u8; 32])>,
     candidates: Candidates<Found>,
@@ -129,6 +145,7 @@ impl Monerod {
             told_waiting: false,
             templates: VecDeque::new(),
             last_seq: 0,
+            told_version: false,
             tip: None,
             candidates: Candidates::default(),
             refusal: None,

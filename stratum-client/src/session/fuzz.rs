@@ -163,6 +163,7 @@ fn monero() -> Box<dyn Dialect> {
         rig_id: None,
         agent: "a".into(),
         algorithm: &registry::RANDOMX,
+        also: Vec::new(),
         nicehash: None,
         keepalive: true,
     }))

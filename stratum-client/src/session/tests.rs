@@ -34,6 +34,7 @@ impl Bench {
             rig_id: None,
             agent: "a".into(),
             algorithm: &RANDOMX,
+            also: Vec::new(),
             nicehash: None,
             keepalive: true,
         };

@@ -78,6 +78,7 @@ impl World {
                 rig_id: None,
                 agent: "a".into(),
                 algorithm: &RANDOMX,
+                also: Vec::new(),
                 nicehash: None,
                 keepalive: true,
             };

@@ -43,6 +43,7 @@ impl Driver {
             wallet: wallet.to_owned(),
             extra_nonce: *b"12345678",
             algorithm: &registry::RANDOMX,
+            later: None,
         };
         let mut ledger = Ledger::default();
         let dialect = Box::new(Monerod::new(config));

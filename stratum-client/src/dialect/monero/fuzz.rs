@@ -16,6 +16,7 @@ pub fn fuzz_monero(data: &[u8]) {
         rig_id: None,
         agent: "a".into(),
         algorithm: &registry::RANDOMX,
+        also: vec![&registry::RANDOMX_V2],
         nicehash: None,
         keepalive: true,
     });

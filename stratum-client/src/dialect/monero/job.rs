@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use rminer_algos::{Algorithm, NonceField, Target, Template, Work, decode_hex, decode_hex_array, registry};
+use rminer_algos::{Algorithm, NonceField, Target, Template, Work, decode_hex, decode_hex_array};
 
+use super::MoneroConfig;
 use crate::bugs::{Bug, Bugs};
 use crate::dialect::wire::field;
 use crate::dialect::{NewJob, ProtocolError};
@@ -25,6 +26,8 @@ pub(super) struct JobContent {
     target: Target,
     height: Option<u64>,
     next_seed: Option<[u8; 32]>,
+    /// The one that the pool named, or that is configured.
+    pub(super) algorithm: &'static Algorithm,
     /// Whether the pool named the algorithm; then shares name it too.
     pub(super) algorithm_named: bool,
 }
@@ -36,14 +39,22 @@ impl JobContent {
     /// a nonce that is not zero in the blob is the sign of it.
     pub(super) fn read(
         fields: &Fields<'_>,
-        algorithm: &'static Algorithm,
+        config: &MoneroConfig,
         nicehash: Option<bool>,
         bugs: Bugs,
     ) -> Result<Self, ProtocolError> {
         let named = fields.text("algo");
-        if let Some(name) = named.as_deref().filter(|name| registry::find_wire(name) != Some(algorithm)) {
-            return Err(ProtocolError::Algorithm { wanted: clean(name), configured: algorithm.name });
-        }
+        let algorithm = match named.as_deref() {
+            None => config.algorithm,
+            Some(name) => [config.algorithm]
+                .into_iter()
+                .chain(config.also.iter().copied())
+                .find(|known| known.is_called(name))
+                .ok_or_else(|| ProtocolError::Algorithm {
+                    wanted: clean(name),
+                    configured: config.algorithm.name,
+                })?,
+        };
         let blob = fields.text("blob").ok_or_else(|| field("job", "blob", "is missing"))?;
         if blob.len() > 2 * MAX_BLOB_BYTES {
             let fault = format!("has {} hex digits; at most {} are taken", blob.len(), 2 * MAX_BLOB_BYTES);
@@ -61,7 +72,7 @@ impl JobContent {
         let work =
             Work::new(&blob, nonce, Some(seed)).map_err(|error| field("job", "blob", error.to_string()))?;
         Ok(Self {
-            work: Arc::new(work),
+            work: Arc::new(work.with_variant(algorithm.variant)),
             target,
             height: fields.number("height"),
             // A hint: empty, odd or equal to the current seed it is worth nothing, but does no harm.
@@ -69,11 +80,12 @@ impl JobContent {
                 .text("next_seed_hash")
                 .and_then(|next| decode_hex_array(&next).ok())
                 .filter(|next| *next != seed),
+            algorithm,
             algorithm_named: named.is_some(),
         })
     }
 
-    pub(super) fn to_job(&self, seq: u64, algorithm: &'static Algorithm) -> NewJob {
+    pub(super) fn to_job(&self, seq: u64) -> NewJob {
         NewJob {
             seq,
             template: Template::Fixed(Arc::clone(&self.work)),
@@ -83,7 +95,7 @@ impl JobContent {
             supersede: Supersede::Prefer,
             height: self.height,
             next_seed: self.next_seed,
-            algorithm,
+            algorithm: self.algorithm,
         }
     }
 }

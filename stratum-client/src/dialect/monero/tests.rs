@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use rminer_algos::registry::RANDOMX;
-use rminer_algos::{Hash, decode_hex_array};
+use rminer_algos::registry::{RANDOMX, RANDOMX_V2};
+use rminer_algos::{Hash, Template, decode_hex_array};
 
 use super::*;
 use crate::dialect::Out;
@@ -21,6 +21,7 @@ fn config() -> MoneroConfig {
         rig_id: Some("rig0".into()),
         agent: "rminer/0.1.0 (Linux x86_64)".into(),
         algorithm: &RANDOMX,
+        also: vec![&RANDOMX_V2],
         nicehash: None,
         keepalive: true,
     }
@@ -66,11 +67,15 @@ impl Peer {
     }
 
     fn submit(&mut self, job: &Job, nonce: u64) -> Vec<Out> {
+        self.submit_hash(job, nonce, HASH)
+    }
+
+    fn submit_hash(&mut self, job: &Job, nonce: u64, hash: &str) -> Vec<Out> {
         let share = Share {
             job: Arc::new(job.clone()),
             roll: 0,
             nonce,
-            hash: Hash(decode_hex_array(HASH).unwrap()),
+            hash: Hash(decode_hex_array(hash).unwrap()),
             device: 0,
             found: self.now,
         };
@@ -102,7 +107,7 @@ fn transcript() {
     let (mut peer, login) = Peer::new(config());
     assert_eq!(
         login,
-        r#"{"id":1,"jsonrpc":"2.0","method":"login","params":{"login":"WALLET","pass":"x","agent":"rminer/0.1.0 (Linux x86_64)","rigid":"rig0","algo":["rx/0"]}}"#
+        r#"{"id":1,"jsonrpc":"2.0","method":"login","params":{"login":"WALLET","pass":"x","agent":"rminer/0.1.0 (Linux x86_64)","rigid":"rig0","algo":["rx/0","rx/2"]}}"#
     );
     let first = only_job(peer.says(&login_reply(&job_json("\"0f2c\"", BLOB, "14ae4701"))).unwrap());
     assert_eq!(first.height, Some(11));
@@ -122,6 +127,83 @@ fn transcript() {
     );
     assert!(peer.says(r#"{"id":2,"result":{"status":"OK"}}"#).unwrap().is_empty(), "answered twice");
     assert!(peer.says(r#"{"id":99,"result":{"status":"OK"}}"#).unwrap().is_empty(), "never asked");
+}
+
+fn job_line(job: &str) -> String {
+    format!("{{\"jsonrpc\":\"2.0\",\"method\":\"job\",\"params\":{job}}}")
+}
+
+/// The job of the block with its algorithm named otherwise.
+fn job_of(algorithm: &str) -> String {
+    job_json("\"0f2c\"", BLOB, "14ae4701").replace("rx/0", algorithm)
+}
+
+/// Hash and commitment of the block with nonce 18 are the reference implementation's.
+#[test]
+fn the_second_version_sends_its_commitment() {
+    let hash = "6e946dc0db87c31540ab74d54c60b98299cd709505c1b197bc3a223d24ba5aae";
+    let commitment = "8ee27aa88a199023ab86a4bfcb09aa53decd9e18711e0b8257b1371f9c4d1965";
+    let mut peer = Peer::logged_in();
+    for name in ["rx/2", "RX/v2", " randomx/v2 "] {
+        let job = only_job(peer.says(&job_line(&job_of(name))).unwrap());
+        assert_eq!(job.algorithm, &RANDOMX_V2, "{name}");
+        let out = peer.submit_hash(&job, 18, hash);
+        let [Out::Line(submit)] = &out[..] else { panic!("{out:?}") };
+        let submit: serde_json::Value = serde_json::from_str(submit).unwrap();
+        let params = &submit["params"];
+        assert_eq!(
+            (&params["nonce"], &params["result"], &params["commitment"], &params["algo"]),
+            (&"12000000".into(), &commitment.into(), &hash.into(), &"rx/2".into())
+        );
+        // And back again: the first version has no such field.
+        let job = only_job(peer.says(&job_line(&job_of("rx/0"))).unwrap());
+        assert_eq!(job.algorithm, &RANDOMX);
+        let out = peer.submit(&job, 18);
+        let [Out::Line(submit)] = &out[..] else { panic!("{out:?}") };
+        assert!(submit.contains(HASH) && !submit.contains("commitment"), "{submit}");
+    }
+}
+
+/// A share is for the job that it was found on, whatever came after.
+#[test]
+fn shares_keep_the_version_of_their_job() {
+    let mut peer = Peer::logged_in();
+    let second = only_job(peer.says(&job_line(&job_of("rx/2"))).unwrap());
+    let first = only_job(peer.says(&job_line(&job_of("rx/0").replace("0f2c", "0f2d"))).unwrap());
+    for (job, name, has_commitment) in [(&second, "rx/2", true), (&first, "rx/0", false)] {
+        let out = peer.submit(job, 18);
+        let [Out::Line(submit)] = &out[..] else { panic!("{out:?}") };
+        assert!(submit.contains(name), "{submit}");
+        assert_eq!(submit.contains("commitment"), has_commitment, "{submit}");
+    }
+}
+
+#[test]
+fn without_a_name_jobs_are_for_what_is_configured() {
+    let nameless = job_of("rx/0").replace("\"algo\":\"rx/0\",", "");
+    for algorithm in [&RANDOMX, &RANDOMX_V2] {
+        let (mut peer, login) = Peer::new(MoneroConfig { algorithm, also: Vec::new(), ..config() });
+        assert!(login.contains(&format!("\"algo\":[\"{}\"]", algorithm.wire_name())), "{login}");
+        let job = only_job(peer.says(&login_reply(&nameless)).unwrap());
+        assert_eq!(job.algorithm, algorithm);
+        let Template::Fixed(work) = &job.template else { panic!("{:?}", job.template) };
+        assert_eq!(work.variant(), algorithm.variant);
+        let out = peer.submit(&job, 18);
+        let [Out::Line(submit)] = &out[..] else { panic!("{out:?}") };
+        assert!(!submit.contains("algo"), "{submit}");
+    }
+}
+
+#[test]
+fn what_the_devices_cannot_hash_is_refused() {
+    for name in ["rx/wow", "rx/3", "", "rx/2x", "cn/r"] {
+        let fault = Peer::logged_in().says(&job_line(&job_of(name))).unwrap_err();
+        let wanted = name.to_owned();
+        assert_eq!(fault, ProtocolError::Algorithm { wanted, configured: "randomx" }, "{name}");
+    }
+    let (mut peer, _) = Peer::new(MoneroConfig { also: Vec::new(), ..config() });
+    let fault = peer.says(&login_reply(&job_of("rx/2"))).unwrap_err();
+    assert_eq!(fault.to_string(), "the pool's job is for `rx/2`, but randomx is configured");
 }
 
 #[test]
@@ -242,7 +324,7 @@ fn bad_jobs_are_named() {
         (good.replace("\"job_id\":\"1\"", "\"job_id\":null"), "job_id"),
         (good.replace("\"job_id\":\"1\"", "\"job_id\":{}"), "job_id"),
         (good.replace("\"job_id\":\"1\"", &format!("\"job_id\":\"{}\"", "x".repeat(300))), "job_id"),
-        (good.replace("rx/0", "rx/2"), "rx/2"),
+        (good.replace("rx/0", "rx/3"), "rx/3"),
         (good.replace("rx/0", "cn/r\\u001b[2J"), "cn/r\\u{1b}[2J"),
         ("[]".into(), "params"),
         ("null".into(), "params"),

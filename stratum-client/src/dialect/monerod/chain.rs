@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rminer_algos::Template;
+use rminer_algos::{Template, Variant};
 
 use super::rpc::{self, Answer, Reply};
 use super::template::BlockTemplate;
-use super::{MAX_FAILURES, Monerod, REFRESH, RING};
+use super::{MAX_FAILURES, Monerod, REFRESH, RING, V2_MAJOR};
 use crate::dialect::{CloseReason, Event, NewJob, Outbox, ProtocolError};
 use crate::envelope::PeerError;
 use crate::job::Supersede;
@@ -78,8 +78,7 @@ impl Monerod {
         };
         match rpc::answer(body)? {
             Answer::Done(result) => {
-                let (extra_nonce, algorithm) = (&self.config.extra_nonce, self.config.algorithm.name);
-                let template = BlockTemplate::read(&result, extra_nonce, algorithm)?;
+                let template = BlockTemplate::read(&result, &self.config)?;
                 self.log_in(out);
                 self.publish(template, out);
                 Ok(Taken::Template)
@@ -94,12 +93,20 @@ impl Monerod {
     }
 
     /// Makes a job of a new template.
-    fn publish(&mut self, template: BlockTemplate, out: &mut Outbox) {
+    pub(super) fn publish(&mut self, template: BlockTemplate, out: &mut Outbox) {
         self.tip = Some((template.height, template.parent));
         let waited = std::mem::take(&mut self.told_waiting);
         let newest = self.templates.back().map(|(_, template)| template);
         if !waited && newest.is_some_and(|newest| **newest == template) {
             return;
+        }
+        if template.major >= V2_MAJOR && template.algorithm.variant == Variant::V1 && !self.told_version {
+            self.told_version = true;
+            out.event(Event::Notice(format!(
+                "the node's blocks have version {}, which may stand for RandomX version 2; they are hashed with \
+                 version 1 until randomx_v2_by_block_version says otherwise",
+                template.major
+            )));
         }
         let same_parent = newest.is_some_and(|newest| newest.parent == template.parent);
         if !same_parent {
@@ -118,7 +125,7 @@ impl Monerod {
             supersede: if same_parent { Supersede::Prefer } else { Supersede::Discard },
             height: Some(template.height),
             next_seed: template.next_seed,
-            algorithm: self.config.algorithm,
+            algorithm: template.algorithm,
         }));
         self.templates.push_back((self.last_seq, Arc::new(template)));
     }

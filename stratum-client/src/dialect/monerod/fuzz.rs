@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rminer_algos::{Hash, registry};
 use serde_json::value::RawValue;
 
-use super::{Monerod, MonerodConfig, RING};
+use super::{Later, Monerod, MonerodConfig, RING, V2_MAJOR};
 use crate::dialect::candidates::MAX_WAITING;
 use crate::dialect::{Dialect, Event, HttpFailure, HttpReply, HttpRequest, Out, Outbox};
 use crate::envelope::{Fields, items};
@@ -81,6 +81,7 @@ impl Session {
             wallet: "4".to_owned(),
             extra_nonce: [0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77],
             algorithm: &registry::RANDOMX,
+            later: Some(Later { major: V2_MAJOR, algorithm: &registry::RANDOMX_V2 }),
         };
         let mut session = Self {
             dialect: Monerod::new(config),

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use rminer_algos::{MAX_BLOB_BYTES, Target, Work, decode_hex, decode_hex_array};
+use rminer_algos::{Algorithm, MAX_BLOB_BYTES, Target, Work, decode_hex, decode_hex_array};
 
+use super::MonerodConfig;
 use super::block::{self, Header, LAST_KNOWN_MAJOR, NONCE, NONCE_OFFSET};
 use crate::dialect::ProtocolError;
 use crate::envelope::Fields;
@@ -32,37 +33,37 @@ pub(super) struct BlockTemplate {
     pub(super) parent: [u8; 32],
     /// The seed that comes next, when there is one.
     pub(super) next_seed: Option<[u8; 32]>,
-    major: u64,
+    /// How it is hashed.
+    pub(super) algorithm: &'static Algorithm,
+    pub(super) major: u64,
 }
 
 impl BlockTemplate {
     /// Reads the answer's result and checks that its two blobs are one block, that we know the layout of it, and
     /// that it carries our `extra_nonce`.
-    pub(super) fn read(
-        result: &Fields<'_>,
-        extra_nonce: &[u8],
-        algorithm: &'static str,
-    ) -> Result<Self, ProtocolError> {
+    pub(super) fn read(result: &Fields<'_>, config: &MonerodConfig) -> Result<Self, ProtocolError> {
         let mut block = blob(result, "blocktemplate_blob", MAX_BLOCK_BYTES)?;
         let hashing = blob(result, "blockhashing_blob", MAX_BLOB_BYTES)?;
         let header = Header::read(&block).map_err(|why| fault("blocktemplate_blob", why))?;
         if header.major < FIRST_RANDOMX_MAJOR {
             let wanted = format!("a block of version {}, older than RandomX", header.major);
-            return Err(ProtocolError::Algorithm { wanted, configured: algorithm });
+            return Err(ProtocolError::Algorithm { wanted, configured: config.algorithm.name });
         }
         if hashing.len() < MIN_HASHING_BYTES {
             return Err(fault("blockhashing_blob", format!("is too short ({} bytes)", hashing.len())));
         }
         let height = result.number("height").ok_or_else(|| fault("height", "is absent or no number"))?;
         same_block(&block, &hashing, header.major, height)?;
-        carries(result, &block, extra_nonce)?;
+        carries(result, &block, &config.extra_nonce)?;
 
         let seed = seed(result)?;
         let work = Work::new(&hashing, NONCE, Some(seed)).map_err(|why| fault("blockhashing_blob", why))?;
         block[NONCE_OFFSET..Header::LEN].fill(0);
+        let later = config.later.filter(|later| header.major >= later.major);
+        let algorithm = later.map_or(config.algorithm, |later| later.algorithm);
         Ok(Self {
             block,
-            work: Arc::new(work),
+            work: Arc::new(work.with_variant(algorithm.variant)),
             target: target(result)?,
             height,
             parent: header.parent,
@@ -71,6 +72,7 @@ impl BlockTemplate {
                 .text("next_seed_hash")
                 .and_then(|text| decode_hex_array(&text).ok())
                 .filter(|next| *next != seed),
+            algorithm,
             major: header.major,
         })
     }

@@ -30,7 +30,20 @@ fn bytes(value: &Value) -> Vec<u8> {
     decode_hex(value.as_str().unwrap()).unwrap()
 }
 
+fn config() -> MonerodConfig {
+    MonerodConfig {
+        wallet: "4\"quoted\"".into(),
+        extra_nonce: EXTRA_NONCE,
+        algorithm: &registry::RANDOMX,
+        later: None,
+    }
+}
+
 fn read(result: &Value) -> Result<BlockTemplate, ProtocolError> {
+    read_with(result, &config())
+}
+
+fn read_with(result: &Value, config: &MonerodConfig) -> Result<BlockTemplate, ProtocolError> {
     let raw = serde_json::value::to_raw_value(result).unwrap();
-    BlockTemplate::read(&Fields::read(&raw).unwrap(), &EXTRA_NONCE, "randomx")
+    BlockTemplate::read(&Fields::read(&raw).unwrap(), config)
 }

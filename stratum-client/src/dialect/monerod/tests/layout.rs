@@ -90,6 +90,54 @@ fn later_versions_are_taken_from_the_daemon() {
     assert!(read(&later).is_err(), "but the header must be the same");
 }
 
+/// A template of this major version, in both of its blobs.
+fn of_version(major: u8) -> Value {
+    let mut result = recorded()[0].clone();
+    for name in ["blocktemplate_blob", "blockhashing_blob"] {
+        let mut blob = bytes(&result[name]);
+        blob[0] = major;
+        result[name] = json!(encode_hex(&blob));
+    }
+    result
+}
+
+#[test]
+fn the_block_version_decides_where_it_was_allowed_to() {
+    use rminer_algos::Variant::{V1, V2};
+    let by_version = MonerodConfig {
+        later: Some(Later { major: V2_MAJOR, algorithm: &registry::RANDOMX_V2 }),
+        ..config()
+    };
+    let always = MonerodConfig { algorithm: &registry::RANDOMX_V2, ..config() };
+    for (major, config, variant) in [
+        (16, config(), V1),
+        (17, config(), V1),
+        (16, by_version.clone(), V1),
+        (17, by_version.clone(), V2),
+        (18, by_version, V2),
+        (16, always.clone(), V2),
+        (17, always, V2),
+    ] {
+        let template = read_with(&of_version(major), &config).unwrap();
+        assert_eq!(
+            (template.work.variant(), template.algorithm.variant),
+            (variant, variant),
+            "{major} {config:?}"
+        );
+    }
+}
+
+#[test]
+fn a_version_that_may_mean_another_hash_is_told_once() {
+    let mut dialect = Monerod::new(config());
+    let mut notices = |major| {
+        let mut out = Outbox::default();
+        dialect.publish(read(&of_version(major)).unwrap(), &mut out);
+        out.take().into_iter().filter(|out| matches!(out, Out::Event(Event::Notice(_)))).count()
+    };
+    assert_eq!((notices(16), notices(17), notices(18)), (0, 1, 0));
+}
+
 #[test]
 fn difficulty_in_every_form() {
     let mut result = recorded()[0].clone();

@@ -107,11 +107,6 @@ impl Run {
     /// Not started.
     fn new() -> Self {
         let now = Instant::now();
-        let config = MonerodConfig {
-            wallet: "4\"quoted\"".into(),
-            extra_nonce: EXTRA_NONCE,
-            algorithm: &registry::RANDOMX,
-        };
         let node = Node {
             chain: (0..5).map(|height| [height; 32]).collect(),
             new_transactions: true,
@@ -125,7 +120,7 @@ impl Run {
         };
         Self {
             now,
-            dialect: Monerod::new(config),
+            dialect: Monerod::new(config()),
             node,
             wire: VecDeque::new(),
             methods: Vec::new(),
