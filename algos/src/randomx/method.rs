@@ -47,6 +47,21 @@ impl Method {
         }
     }
 
+    /// The same with this many inputs that one thread hashes at once, as far as the engine can.
+    #[must_use]
+    pub fn with_lanes(self, _lanes: usize) -> Self {
+        match self {
+            Self::Library(_) => self,
+        }
+    }
+
+    /// Inputs that one thread can hash at once, at most.
+    pub fn most_lanes(self) -> usize {
+        match self {
+            Self::Library(_) => 1,
+        }
+    }
+
     /// Inputs that one thread hashes at once.
     pub fn lanes(self) -> usize {
         match self {

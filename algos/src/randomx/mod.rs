@@ -21,7 +21,7 @@ pub use self::library::Flags;
 pub use self::method::{Engine, Method};
 pub use self::reference::LightReference;
 pub use self::vm::{Hashes, Vm};
-pub use rminer_randomx::Pages;
+pub use rminer_randomx::{Pages, tuner};
 
 /// Memory of a cache in bytes.
 pub const CACHE_BYTES: u64 = 256 << 20;
@@ -64,6 +64,9 @@ pub enum EngineError {
         /// Items that were to be filled.
         total: u64,
     },
+    /// The engine does not know this version of RandomX.
+    #[error("{0} does not compute this version of RandomX")]
+    Variant(&'static str),
     /// Items that a dataset does not have.
     #[error("a dataset has no items {start}..{end}")]
     Range {

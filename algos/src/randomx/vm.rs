@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::{Cache, Dataset, EngineError, MAX_LANES, Method, Pages, library};
-use crate::Hash;
+use crate::{Hash, Variant};
 
 /// What a machine reads its dataset items from.
 #[derive(Debug)]
@@ -72,6 +72,18 @@ impl Vm {
     pub fn lanes(&self) -> usize {
         match &self.engine {
             Of::Library(_) => 1,
+        }
+    }
+
+    /// Computes hashes of this version from now on; the memory serves all of them. A change forgets
+    /// what was begun.
+    ///
+    /// # Errors
+    /// [`EngineError::Variant`] when the engine does not know it; then everything is as before.
+    pub fn set_variant(&mut self, variant: Variant) -> Result<(), EngineError> {
+        match &mut self.engine {
+            Of::Library(_) if variant != Variant::V1 => Err(EngineError::Variant("the C library")),
+            Of::Library(_) => Ok(()),
         }
     }
 

@@ -264,7 +264,7 @@ fn progress(color: bool, is_terminal: bool) -> ProgressSink {
         BenchProgress::Notice(Notice::DatasetProgress { device, done_percent }) => {
             line(format!("{device}: dataset {done_percent} %"));
         }
-        BenchProgress::Notice(Notice::DatasetReady(_)) => line(String::new()),
+        BenchProgress::Notice(Notice::DatasetReady(_) | Notice::LanesChosen { .. }) => line(String::new()),
         BenchProgress::Hashing { hashes, of, seconds, rate_hs } => {
             let part = of.map_or_else(|| format!("{seconds:.0} s"), |of| format!("{hashes} of {of}"));
             line(format!("{part}   {}", hashrate(Some(rate_hs))));

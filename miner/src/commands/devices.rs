@@ -72,11 +72,12 @@ pub(super) fn run(context: &Context<'_>) -> Exit {
             }
         })
     };
-    let (mut rows, mut warnings) = match cpu::rows(&sink) {
+    let folder = config::state_folder(context.env());
+    let (mut rows, mut warnings) = match cpu::rows(folder.as_deref(), &sink) {
         Ok(found) => found,
         Err(error) => return device_failed(context, &error),
     };
-    rows.extend(gpu::rows(config::state_folder(context.env()).as_deref()));
+    rows.extend(gpu::rows(folder.as_deref()));
     sensors::look(&mut rows);
     let verbose = context.globals().verbosity > 0;
     let printed =
@@ -89,11 +90,12 @@ pub(super) fn run(context: &Context<'_>) -> Exit {
 /// The same for a report: rows, and what there is to warn of.
 pub(super) fn found(context: &Context<'_>) -> serde_json::Value {
     let silent: NoticeSink = Arc::new(|_| {});
-    let (mut rows, warnings) = match cpu::rows(&silent) {
+    let folder = config::state_folder(context.env());
+    let (mut rows, warnings) = match cpu::rows(folder.as_deref(), &silent) {
         Ok(found) => found,
         Err(error) => return error.to_string().into(),
     };
-    rows.extend(gpu::rows(config::state_folder(context.env()).as_deref()));
+    rows.extend(gpu::rows(folder.as_deref()));
     sensors::look(&mut rows);
     let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     serde_json::json!({ "devices": rows, "warnings": warnings })

@@ -36,6 +36,9 @@ pub enum Setting {
     Intensity,
     HugePages,
     RandomxMode,
+    RandomxEngine,
+    RandomxLanes,
+    RandomxRetune,
     CpuKernel,
     GpuKernel,
     Ui,
@@ -492,6 +495,24 @@ pub const KEYS: &[Key] = &[
         .file("cpu.randomx_mode", Form::Text)
         .default("auto")
         .more("light needs 256 MiB and is several times slower."),
+    Key::new(Setting::RandomxEngine, Group::Device, "randomx-engine", "Who computes RandomX hashes")
+        .value("NAME")
+        .words(&["native", "reference"])
+        .file("cpu.randomx_engine", Form::Text)
+        .default("native")
+        .more("native: our own engine. reference: the C library of RandomX's author, slower to start; rx/0 only."),
+    Key::new(Setting::RandomxLanes, Group::Device, "randomx-lanes", "RandomX hashes that a thread computes at once")
+        .value("NUMBER")
+        .words(&["auto", "1", "2", "3"])
+        .file("cpu.randomx_lanes", Form::Number)
+        .default("auto")
+        .more(
+            "auto: the fastest by a measurement while mining begins, which is remembered for this processor; \
+             `rminer devices -v` shows it. Each lane takes 2 MiB for each thread.",
+        ),
+    Key::new(Setting::RandomxRetune, Group::Device, "randomx-retune", "Measure anew what --randomx-lanes auto remembers")
+        .switch()
+        .no_env(),
     Key::new(Setting::CpuKernel, Group::Device, "cpu-kernel", "Instructions that hash on the CPU")
         .value("NAME")
         .words(&["auto", "avx512", "sha-ni", "avx2", "scalar"])

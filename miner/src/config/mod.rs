@@ -26,7 +26,7 @@ pub use raw::{Given, Layer, Layers, Origin, Source, Values};
 pub use resolve::{Globals, Pools, Resolution, Shown, resolve};
 pub use resolved::{
     CpuSettings, DevicePattern, DeviceSelection, EffectiveSetting, GpuSettings, HugePages, LogFormat,
-    LogSettings, MAX_POOLS, RandomxMode, Settings, UiKind, When,
+    LogSettings, MAX_POOLS, RandomxEngine, RandomxMode, Settings, UiKind, When,
 };
 
 use keys::{KEYS, Setting};

@@ -5,8 +5,8 @@ use super::keys::{Key, Setting};
 use super::pools;
 use super::raw::{Given, Layers, Origin};
 use super::resolved::{
-    CpuSettings, EffectiveSetting, GpuSettings, HugePages, LogFormat, LogSettings, RandomxMode, Settings,
-    UiKind, When,
+    CpuSettings, EffectiveSetting, GpuSettings, HugePages, LogFormat, LogSettings, RandomxEngine,
+    RandomxMode, Settings, UiKind, When,
 };
 use super::safety;
 use super::values::{self, Fault, Threads};
@@ -251,6 +251,8 @@ impl<'a> Resolver<'a> {
             ("1g", HugePages::OneGib),
         ];
         let modes = [("auto", RandomxMode::Auto), ("fast", RandomxMode::Fast), ("light", RandomxMode::Light)];
+        let engines = [("native", RandomxEngine::Native), ("reference", RandomxEngine::Reference)];
+        let lanes = [("auto", None), ("1", Some(1)), ("2", Some(2)), ("3", Some(3))];
         CpuSettings {
             threads,
             affinity,
@@ -259,7 +261,13 @@ impl<'a> Resolver<'a> {
             randomx_mode: self
                 .take(Setting::RandomxMode, |text| values::word(text, &modes))
                 .unwrap_or_default(),
+            randomx_engine: self
+                .take(Setting::RandomxEngine, |text| values::word(text, &engines))
+                .unwrap_or_default(),
+            randomx_lanes: self.take(Setting::RandomxLanes, |text| values::word(text, &lanes)).flatten(),
+            randomx_retune: self.take(Setting::RandomxRetune, values::switch).unwrap_or(false),
             kernel: self.take(Setting::CpuKernel, values::cpu_kernel).flatten(),
+            state_folder: self.layers.state_folder.clone(),
         }
     }
 }

@@ -94,8 +94,16 @@ pub struct CpuSettings {
     pub huge_pages: HugePages,
     /// Whether RandomX has its dataset in memory.
     pub randomx_mode: RandomxMode,
+    /// Who computes RandomX hashes.
+    pub randomx_engine: RandomxEngine,
+    /// RandomX hashes that a thread computes at once, 1 to 3; `None` measures what is fastest.
+    pub randomx_lanes: Option<u8>,
+    /// Whether that is measured again though a measurement is remembered.
+    pub randomx_retune: bool,
     /// Kernel for the algorithms that have several; `None` takes the best that works.
     pub kernel: Option<&'static str>,
+    /// Where measurements are remembered; `None` where there is no place for it.
+    pub state_folder: Option<PathBuf>,
 }
 
 impl Default for CpuSettings {
@@ -106,7 +114,11 @@ impl Default for CpuSettings {
             intensity: 10,
             huge_pages: HugePages::Auto,
             randomx_mode: RandomxMode::Auto,
+            randomx_engine: RandomxEngine::default(),
+            randomx_lanes: None,
+            randomx_retune: false,
             kernel: None,
+            state_folder: None,
         }
     }
 }
@@ -142,6 +154,16 @@ pub enum RandomxMode {
     Fast,
     /// With the 256 MiB cache only, several times slower.
     Light,
+}
+
+/// Who computes RandomX hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RandomxEngine {
+    /// Our own engine.
+    #[default]
+    Native,
+    /// The C library of RandomX's author; version 1 only.
+    Reference,
 }
 
 /// Devices to use.

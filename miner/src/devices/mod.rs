@@ -229,6 +229,15 @@ pub enum Notice {
     },
     /// A RandomX dataset or cache is ready to hash with.
     DatasetReady(DatasetReady),
+    /// It was measured how many RandomX hashes each thread should compute at once.
+    LanesChosen {
+        /// The device, as in [`DeviceInfo::id`].
+        device: String,
+        /// What was chosen.
+        lanes: usize,
+        /// What it was chosen from: each number, and the hash rate of all threads with it.
+        rates: Vec<(usize, f64)>,
+    },
     /// It goes on, but the user should know.
     Warning(Problem),
 }

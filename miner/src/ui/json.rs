@@ -117,6 +117,13 @@ impl Json {
                     "threads": ready.threads,
                 }),
             )],
+            Happening::Device(Notice::LanesChosen { device, lanes, rates }) => {
+                let rates: Vec<_> = rates
+                    .iter()
+                    .map(|(lanes, rate_hs)| json!({ "lanes": lanes, "rate_hs": rate_hs }))
+                    .collect();
+                vec![("lanes", json!({ "device": device, "lanes": lanes, "measured": rates }))]
+            }
             Happening::RareShares(rare) => {
                 let problem = problems::rare_shares(self.family, rare);
                 let mut fields = problem_fields(&problem);

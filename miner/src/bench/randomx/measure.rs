@@ -21,9 +21,13 @@ const POLL: Duration = Duration::from_millis(10);
 /// others and the rates of seconds are fine.
 const LEASE_PART: u64 = 10;
 
+/// A choice of lanes that takes longer than this is waited for no more.
+const MOST_TUNING: Duration = Duration::from_secs(60);
+
 /// What was measured.
 pub(super) struct Measured {
     pub(super) hashes: u64,
+    pub(super) lanes: u32,
     pub(super) time: Duration,
     pub(super) cpu_seconds: f64,
     pub(super) spread_percent: Option<f64>,
@@ -148,21 +152,28 @@ fn time(
     mut watch: Watch<'_>,
     meter: &PowerMeter,
 ) -> Result<Measured, BenchError> {
-    let huge_pages = setup.huge_pages();
+    let (mut memory_kib, mut huge_pages) = (None, setup.huge_pages());
+    shared.open.store(true, Ordering::Release);
+    // What is hashed while threads still try what is fastest says nothing about the time after it. A number of hashes
+    // has a sum, which all of them belong to.
+    let patience = Instant::now();
+    while matches!(length, BenchLength::Time(_)) && setup.is_tuning() && patience.elapsed() < MOST_TUNING {
+        watch.look()?;
+    }
+    let hashes_before = shared.hashes.load(Ordering::Relaxed);
     let cpu_before = os::process_cpu_seconds();
     let start = Instant::now();
     let mut slices = Slices::new(start);
-    let mut memory_kib = None;
-    shared.open.store(true, Ordering::Release);
     meter.open();
     while watch.running > 0 {
         watch.look()?;
-        let (now, hashes) = (Instant::now(), shared.hashes.load(Ordering::Relaxed));
+        let (now, hashes) = (Instant::now(), shared.hashes.load(Ordering::Relaxed) - hashes_before);
         let time = now - start;
         if let Some(rate_hs) = slices.add(now, hashes) {
             let of = if let BenchLength::Hashes(of) = length { Some(of) } else { None };
             progress(BenchProgress::Hashing { hashes, of, seconds: time.as_secs_f64(), rate_hs });
             // The machines still exist here; after the last thread they do not.
+            huge_pages = setup.huge_pages().max(huge_pages);
             memory_kib = memory_kib.max(memory_use().map(MemoryUse::total_kib));
         }
         if matches!(length, BenchLength::Time(wanted) if time >= wanted) {
@@ -171,7 +182,8 @@ fn time(
     }
     meter.close();
     Ok(Measured {
-        hashes: shared.hashes.load(Ordering::Relaxed),
+        hashes: shared.hashes.load(Ordering::Relaxed) - hashes_before,
+        lanes: setup.lanes(),
         time: start.elapsed(),
         cpu_seconds: os::process_cpu_seconds() - cpu_before,
         spread_percent: slices.spread_percent(),

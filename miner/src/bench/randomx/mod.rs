@@ -53,7 +53,7 @@ pub fn run(
         device: if devices.len() == 1 { devices.remove(0) } else { "cpu".into() },
         name: setup.topology.model.clone(),
         threads: setup.sources.len(),
-        vms_per_thread: 1,
+        vms_per_thread: measured.lanes,
         init_ms: init_ms.load(Ordering::Relaxed),
         first_hash_ms: measured.first_hash_ms,
         hashes: measured.hashes,

@@ -1,7 +1,10 @@
 //! Rows of processors.
 
+use std::path::Path;
+
 use rminer_algos::Algorithm;
 use rminer_algos::randomx::{CACHE_BYTES, DATASET_BYTES, SCRATCHPAD_BYTES};
+use rminer_algos::registry::RANDOMX;
 use serde::Serialize;
 
 use super::{ALGORITHMS, KernelRow, Row, Suitability};
@@ -51,13 +54,23 @@ impl CpuFacts {
 }
 
 /// Rows for the memory nodes of this machine, and what there is to warn of.
-pub(super) fn rows(sink: &NoticeSink) -> Result<(Vec<Row>, Vec<Problem>), DeviceError> {
-    let setup = randomx::open(&CpuSettings::default(), sink)?;
+pub(super) fn rows(
+    state_folder: Option<&Path>,
+    sink: &NoticeSink,
+) -> Result<(Vec<Row>, Vec<Problem>), DeviceError> {
+    let settings =
+        CpuSettings { state_folder: state_folder.map(Path::to_path_buf), ..CpuSettings::default() };
+    let setup = randomx::open(&settings, sink)?;
     let mut rows = nodes(&setup);
     for algorithm in ALGORITHMS {
-        let opened = cpu::open(algorithm, &CpuSettings::default(), sink);
+        let opened = cpu::open(algorithm, &settings, sink);
         for row in &mut rows {
-            row.algorithms.push(suitability(algorithm, opened.as_ref().map(|opened| opened.engine.as_str())));
+            let mut suitability =
+                suitability(algorithm, opened.as_ref().map(|opened| opened.engine.as_str()));
+            if *algorithm == &RANDOMX {
+                suitability.kernels = lanes(&setup);
+            }
+            row.algorithms.push(suitability);
         }
     }
     let mut warnings = Vec::new();
@@ -84,6 +97,17 @@ fn suitability(algorithm: &'static Algorithm, opened: Result<&str, &DeviceError>
         reason: opened.err().map(ToString::to_string).unwrap_or_default(),
         kernels: kernels.collect(),
     }
+}
+
+/// Numbers of hashes at once, as they were measured when this processor mined.
+fn lanes(setup: &RandomxSetup) -> Vec<KernelRow> {
+    let Some(known) = setup.measured_lanes() else { return Vec::new() };
+    let row = |rate: &randomx::Rate| KernelRow {
+        kernel: format!("lanes-{}", rate.lanes),
+        state: if rate.lanes == known.lanes { "chosen" } else { "available" }.into(),
+        rate_hs: Some(rate.rate_hs),
+    };
+    known.measured.iter().map(row).collect()
 }
 
 fn nodes(setup: &RandomxSetup) -> Vec<Row> {

@@ -10,7 +10,8 @@ use rminer_algos::{Hash, Reference, Target, Unavailable, Work};
 
 use super::check::{self, Checker};
 use super::host::{Host, Worker};
-use super::memory::NodeMemory;
+use super::memory::{Machine, NodeMemory};
+use super::tuning;
 use crate::devices::cpu::{not_pinned, place};
 use crate::devices::topology::Topology;
 use crate::devices::{
@@ -120,14 +121,25 @@ impl Device for RandomXDevice {
                 result => result?,
             }
         }
-        let begun = Instant::now();
+        let (engine, variant) = (self.worker.engine(), loaded.work.variant());
+        let asked_lanes = engine.ask_lanes(variant);
+        let has_others = |machine: &Machine| machine.asked_lanes.is_some_and(|lanes| lanes != asked_lanes);
+        if self.worker.machine().as_ref().is_some_and(has_others) {
+            match self.worker.load(seed_of(&loaded.work)?, interrupt) {
+                Err(DeviceError::Interrupted) => return Ok(0),
+                result => result?,
+            }
+        }
         let mut machine = self.worker.machine();
         let Some(machine) = machine.as_mut() else { return Ok(0) };
+        machine.vm.set_variant(variant).map_err(|fault| DeviceError::Unsupported(fault.to_string()))?;
         self.lanes = machine.vm.lanes() as u64;
+        let slice = if engine.tuning.is_trying(variant) { tuning::SLICE } else { SLICE };
+        let begun = Instant::now();
         let (mut left, hits) = (range.clone(), found.len());
         // A share must not wait for the end of the slice; what is begun goes on in the next one.
         while !left.is_empty() && found.len() == hits {
-            let over = left.start > range.start && begun.elapsed() >= SLICE;
+            let over = left.start > range.start && begun.elapsed() >= slice;
             if over || interrupt.is_set() || self.worker.is_recalled() {
                 break;
             }
@@ -137,7 +149,11 @@ impl Device for RandomXDevice {
             }
         }
         let done = left.start - range.start;
-        self.pace.add(done, begun.elapsed());
+        let ended = Instant::now();
+        self.pace.add(done, ended - begun);
+        if let Some(lanes) = machine.asked_lanes {
+            engine.add(&tuning::Slice { variant, lanes, begun, ended, hashes: done });
+        }
         Ok(done)
     }
 
@@ -169,8 +185,9 @@ impl Loaded {
             self.begin(vm, now.clone());
             hashes = self.finish(vm, next);
         }
-        let met = now.zip(hashes.iter()).filter(|(_, hash)| self.target.is_met_by(hash));
-        found.extend(met.map(|(counter, hash)| Found { nonce: field.nonce(counter), hash: Some(*hash) }));
+        let of_nonces = now.map(|counter| field.nonce(counter)).zip(hashes.iter());
+        let met = of_nonces.filter(|(nonce, hash)| self.target.is_met_by(&self.work.proof(*nonce, hash)));
+        found.extend(met.map(|(nonce, hash)| Found { nonce, hash: Some(*hash) }));
         hashes.len() as u64
     }
 

@@ -214,6 +214,11 @@ pub(crate) struct Worker<E: Engine> {
 }
 
 impl<E: Engine> Worker<E> {
+    /// What makes memory and machines.
+    pub(crate) fn engine(&self) -> &E {
+        self.host.engine()
+    }
+
     /// Has a machine for `seed` ready in [`Worker::machine`]. Leads or waits, in either case until the
     /// interrupt is set at most.
     pub(crate) fn load(&self, seed: &Seed, interrupt: &Interrupt) -> Result<(), DeviceError> {

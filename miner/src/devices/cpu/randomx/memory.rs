@@ -1,16 +1,18 @@
 //! The memory of RandomX on one node: dataset where it can be had, cache alone where not.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rminer_algos::Variant;
 use rminer_algos::randomx::{
     CACHE_BYTES, Cache, DATASET_BYTES, Dataset, EngineError, Fill, GIANT_PAGES, Method, Pages, Vm,
 };
 
 use super::host::{Engine, Seed};
 use super::huge_pages::{self, DATASET_PAGES, MACHINE_PAGES};
+use super::tuning::{Slice, Tuning};
 use crate::config::{HugePages, RandomxMode};
 use crate::devices::topology::Topology;
 use crate::devices::{DatasetReady, DeviceError, Notice, NoticeSink, RandomxMemory, os};
@@ -38,6 +40,10 @@ pub(crate) struct NodeMemory {
     pub(crate) method: Method,
     pub(crate) huge_pages: HugePages,
     pub(crate) mode: RandomxMode,
+    /// Which number of lanes is best.
+    pub(crate) tuning: Arc<Tuning>,
+    /// Lanes of the machines that are made now.
+    pub(crate) lanes: AtomicUsize,
     pub(crate) notices: NoticeSink,
     pub(crate) seen: Seen,
 }
@@ -57,13 +63,15 @@ pub(crate) struct Seen {
 /// A machine that is counted while it exists.
 pub(crate) struct Machine {
     pub(crate) vm: Vm,
-    counted: Option<Arc<AtomicU32>>,
+    /// Lanes that were asked for; `None` in light mode, which has one.
+    pub(crate) asked_lanes: Option<usize>,
+    counted: Option<(Arc<AtomicU32>, u32)>,
 }
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        if let Some(count) = &self.counted {
-            count.fetch_sub(MACHINE_PAGES, Ordering::Relaxed);
+        if let Some((count, pages)) = &self.counted {
+            count.fetch_sub(*pages, Ordering::Relaxed);
         }
     }
 }
@@ -152,19 +160,25 @@ impl Engine for NodeMemory {
     }
 
     fn machine(&self, memory: &Filled) -> Result<Machine, DeviceError> {
-        let make = |pages| match memory {
-            Filled::Fast(dataset) => Vm::fast(self.method, pages, Arc::clone(dataset)),
-            Filled::Light(cache) => Vm::light(self.method, pages, Arc::clone(cache)),
+        let lanes = self.lanes.load(Ordering::Relaxed);
+        let make = |pages, lanes| match memory {
+            Filled::Fast(dataset) => Vm::fast(self.method.with_lanes(lanes), pages, Arc::clone(dataset)),
+            Filled::Light(cache) => Vm::light(self.method.with_lanes(1), pages, Arc::clone(cache)),
         };
+        let asked_lanes = matches!(memory, Filled::Fast(_)).then_some(lanes);
         if self.wants_huge_pages()
-            && let Ok(vm) = make(Pages::Huge)
+            && let Ok(vm) = make(Pages::Huge, lanes)
         {
             let count = Arc::clone(&self.seen.machine_pages);
-            count.fetch_add(MACHINE_PAGES, Ordering::Relaxed);
-            return Ok(Machine { vm, counted: Some(count) });
+            let pages = MACHINE_PAGES.saturating_mul(u32::try_from(vm.lanes()).unwrap_or(1));
+            count.fetch_add(pages, Ordering::Relaxed);
+            return Ok(Machine { vm, asked_lanes, counted: Some((count, pages)) });
         }
-        let vm = make(Pages::Normal).map_err(|fault| memory_error(&fault))?;
-        Ok(Machine { vm, counted: None })
+        // Where memory is short, one lane is better than none.
+        let vm = make(Pages::Normal, lanes)
+            .or_else(|_| make(Pages::Normal, 1))
+            .map_err(|fault| memory_error(&fault))?;
+        Ok(Machine { vm, asked_lanes, counted: None })
     }
 }
 
@@ -286,13 +300,30 @@ impl NodeMemory {
         (have, dataset.saturating_add(self.wanted_machine_pages()))
     }
 
+    /// Lanes that a machine for this variant should have; those that are made from now on have them.
+    pub(crate) fn ask_lanes(&self, variant: Variant) -> usize {
+        let lanes = self.tuning.lanes(variant);
+        self.lanes.store(lanes, Ordering::Relaxed);
+        lanes
+    }
+
+    /// Takes what a thread did in a slice, for the choice of lanes.
+    pub(super) fn add(&self, slice: &Slice) {
+        if let Some(decided) = self.tuning.add(slice) {
+            let device = self.device.clone();
+            let rates = decided.rates.iter().map(|rate| (rate.lanes, rate.rate_hs)).collect();
+            self.tell(Notice::LanesChosen { device, lanes: decided.lanes, rates });
+        }
+    }
+
     /// Passes a notice on.
     pub(crate) fn tell(&self, notice: Notice) {
         (self.notices)(notice);
     }
 
     fn wanted_machine_pages(&self) -> u32 {
-        u32::try_from(self.threads).unwrap_or(u32::MAX).saturating_mul(MACHINE_PAGES)
+        let lanes = if self.mode == RandomxMode::Light { 1 } else { self.lanes.load(Ordering::Relaxed) };
+        u32::try_from(self.threads.saturating_mul(lanes)).unwrap_or(u32::MAX).saturating_mul(MACHINE_PAGES)
     }
 
     fn tell_ready(&self, init: Duration, mode: RandomxMemory) {

@@ -5,14 +5,21 @@ mod device;
 mod host;
 pub(crate) mod huge_pages;
 mod memory;
+mod remembered;
+mod tuning;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rminer_algos::Variant;
 use rminer_algos::randomx::{CACHE_BYTES, DATASET_BYTES, Engine, Method};
 
 use self::device::RandomXSource;
 use self::host::{Host, Worker};
 use self::memory::NodeMemory;
+use self::remembered::Remembered;
+pub(crate) use self::remembered::{Entry, Rate};
+use self::tuning::{Offer, Tuning};
 use super::place;
 use super::plan::{self, Needs, Plan, PlannedThread};
 use crate::config::CpuSettings;
@@ -30,6 +37,7 @@ pub(crate) struct RandomxSetup {
     pub plan: Plan,
     /// How hashes are computed, in words: `randomx-c jit+aes`.
     pub engine: String,
+    tuning: Arc<Tuning>,
     hosts: Vec<Arc<Host<NodeMemory>>>,
 }
 
@@ -41,7 +49,25 @@ impl RandomxSetup {
         let (host, thread) = host.ok_or_else(|| DeviceError::Unsupported("no such thread".into()))?;
         // Without its place it is slower, not wrong.
         let _ = place(&self.topology, thread.pu);
+        // More would idle: such a caller knows its next input when the last hash is out.
+        host.engine().lanes.store(1, Ordering::Relaxed);
         Ok(host.worker())
+    }
+
+    /// Whether threads still try how many hashes to compute at once.
+    pub(crate) fn is_tuning(&self) -> bool {
+        // What benchmarks hash is version 1.
+        self.tuning.is_trying(Variant::V1)
+    }
+
+    /// What is remembered of a measurement of lanes on this processor with these threads.
+    pub(crate) fn measured_lanes(&self) -> Option<Entry> {
+        self.tuning.remembered(Variant::V1)
+    }
+
+    /// Hashes that a thread computes at once.
+    pub(crate) fn lanes(&self) -> u32 {
+        u32::try_from(self.tuning.lanes(Variant::V1)).unwrap_or(1)
     }
 
     /// Huge pages that hold datasets and machines now, and how many would hold all of them; in pages of
@@ -60,6 +86,16 @@ pub(crate) fn open(settings: &CpuSettings, notices: &NoticeSink) -> Result<Rando
     let topology = Arc::new(Topology::detect());
     let plan = plan::for_settings(&topology, settings, Needs::Scratchpads)?;
     let method = Method::detect(Engine::Reference);
+    let engine = method.to_string();
+    let offer = Offer {
+        default: method.lanes(),
+        most: method.most_lanes(),
+        wanted: settings.randomx_lanes.map(usize::from),
+        anew: settings.randomx_retune,
+    };
+    let threads = plan.threads.len();
+    let remembered = Remembered::new(settings.state_folder.as_deref(), &topology.model, &engine, threads);
+    let tuning = Arc::new(Tuning::new(offer, threads, remembered));
     let nodes = nodes(&plan, notices);
     let mut sources: Vec<Arc<dyn DeviceSource>> = Vec::new();
     let mut hosts = Vec::new();
@@ -73,6 +109,8 @@ pub(crate) fn open(settings: &CpuSettings, notices: &NoticeSink) -> Result<Rando
             method,
             huge_pages: settings.huge_pages,
             mode: settings.randomx_mode,
+            tuning: Arc::clone(&tuning),
+            lanes: AtomicUsize::new(tuning.lanes(Variant::V1)),
             notices: Arc::clone(notices),
             seen: memory::Seen::default(),
         }));
@@ -88,7 +126,7 @@ pub(crate) fn open(settings: &CpuSettings, notices: &NoticeSink) -> Result<Rando
         }
         hosts.push(host);
     }
-    Ok(RandomxSetup { sources, topology, plan, engine: method.to_string(), hosts })
+    Ok(RandomxSetup { sources, topology, plan, engine, tuning, hosts })
 }
 
 /// The planned threads by memory node. Where the memory does not suffice for a dataset on each node, all

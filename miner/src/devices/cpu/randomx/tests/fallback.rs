@@ -48,7 +48,7 @@ fn child() {
     let sink: NoticeSink = Arc::new(|notice| match notice {
         Notice::Warning(warning) => println!("\n{warning}"),
         Notice::DatasetReady(ready) => println!("mode {:?}", ready.mode),
-        Notice::DatasetProgress { .. } => {}
+        Notice::DatasetProgress { .. } | Notice::LanesChosen { .. } => {}
     });
     let (huge_pages, mode, spare_mib) = match case.as_str() {
         "auto" => (HugePages::Auto, RandomxMode::Auto, 900),
