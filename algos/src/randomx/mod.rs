@@ -9,6 +9,7 @@ mod cache;
 mod dataset;
 mod library;
 mod method;
+mod native;
 pub mod presets;
 mod reference;
 mod vm;
@@ -19,6 +20,7 @@ pub use self::cache::Cache;
 pub use self::dataset::{Dataset, Fill, item_count};
 pub use self::library::Flags;
 pub use self::method::{Engine, Method};
+pub use self::native::Native;
 pub use self::reference::LightReference;
 pub use self::vm::{Hashes, Vm};
 pub use rminer_randomx::{Pages, tuner};
@@ -39,7 +41,7 @@ pub const ITEM_BYTES: usize = 64;
 pub const SCRATCHPAD_BYTES: u64 = 2 << 20;
 
 /// Inputs that a machine hashes at once, at most.
-pub const MAX_LANES: usize = 3;
+pub const MAX_LANES: usize = rminer_randomx::vm::MAX_LANES;
 
 /// Why an engine could not be made or used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -67,6 +69,15 @@ pub enum EngineError {
     /// The engine does not know this version of RandomX.
     #[error("{0} does not compute this version of RandomX")]
     Variant(&'static str),
+    /// Memory that is to be filled is still read by machines.
+    #[error("the RandomX memory is in use")]
+    InUse,
+    /// Machine and memory are of different engines.
+    #[error("a RandomX machine of one engine cannot use the memory of the other")]
+    Mixed,
+    /// Something that only our own engine can say.
+    #[error(transparent)]
+    Native(rminer_randomx::Error),
     /// Items that a dataset does not have.
     #[error("a dataset has no items {start}..{end}")]
     Range {

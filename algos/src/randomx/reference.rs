@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Cache, Engine, EngineError, Method, Pages, Vm};
-use crate::{Hash, Reference, Unavailable, Work};
+use crate::{Hash, Reference, Unavailable, Variant, Work};
 
 /// Hashes with any key in 256 MiB, about a hundred times slower than a machine over a dataset.
 ///
@@ -14,6 +14,8 @@ pub struct LightReference {
     method: Option<Method>,
     cache: Option<Arc<Cache>>,
     vm: Option<Vm>,
+    /// For version 2, where this one does not know it.
+    second: Option<Box<Self>>,
 }
 
 impl LightReference {
@@ -27,17 +29,22 @@ impl LightReference {
     /// # Errors
     /// [`EngineError::Cache`] or [`EngineError::Vm`] when memory is missing.
     pub fn hash_with_key(&mut self, key: &[u8], input: &[u8]) -> Result<Hash, EngineError> {
+        Ok(self.vm_for(key)?.hash(input))
+    }
+
+    fn method(&self) -> Method {
+        self.method.unwrap_or_else(|| Method::detect(Engine::Reference))
+    }
+
+    fn vm_for(&mut self, key: &[u8]) -> Result<&mut Vm, EngineError> {
         if self.vm.as_ref().and_then(Vm::key) != Some(key) {
             self.vm = Some(self.machine(key)?);
         }
-        match &mut self.vm {
-            Some(vm) => Ok(vm.hash(input)),
-            None => Err(EngineError::NoKey),
-        }
+        self.vm.as_mut().ok_or(EngineError::NoKey)
     }
 
     fn machine(&mut self, key: &[u8]) -> Result<Vm, EngineError> {
-        let method = self.method.unwrap_or_else(|| Method::detect(Engine::Reference));
+        let method = self.method();
         // The old machine holds the cache; without it the cache can be refilled in place.
         self.vm = None;
         let mut cache = match self.cache.take().and_then(Arc::into_inner) {
@@ -56,6 +63,15 @@ impl LightReference {
 impl Reference for LightReference {
     fn hash(&mut self, work: &Work, nonce: u64) -> Result<Hash, Unavailable> {
         let seed = work.seed().ok_or_else(|| Unavailable("RandomX work without a seed".into()))?;
-        self.hash_with_key(seed, &work.blob_with(nonce)).map_err(|fault| Unavailable(fault.to_string()))
+        let of_version = |method: Method| method.engine() == Engine::Native || work.variant() == Variant::V1;
+        if !of_version(self.method()) {
+            // The C library knows the first version only.
+            let native = || Box::new(Self::with_method(Method::detect(Engine::Native).interpreted()));
+            return self.second.get_or_insert_with(native).hash(work, nonce);
+        }
+        let unavailable = |fault: EngineError| Unavailable(fault.to_string());
+        let vm = self.vm_for(seed).map_err(unavailable)?;
+        vm.set_variant(work.variant()).map_err(unavailable)?;
+        Ok(vm.hash(&work.blob_with(nonce)))
     }
 }

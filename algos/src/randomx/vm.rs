@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::{Cache, Dataset, EngineError, MAX_LANES, Method, Pages, library};
+use super::{Cache, Dataset, EngineError, MAX_LANES, Method, Pages, cache, dataset, library, native};
 use crate::{Hash, Variant};
 
 /// What a machine reads its dataset items from.
@@ -27,6 +27,7 @@ pub struct Vm {
 /// By engine.
 #[derive(Debug)]
 enum Of {
+    Native { vm: Box<rminer_randomx::Vm>, variant: Variant },
     Library(library::Vm),
 }
 
@@ -38,6 +39,10 @@ impl Vm {
     /// pages cannot be had.
     pub fn fast(method: Method, pages: Pages, dataset: Arc<Dataset>) -> Result<Self, EngineError> {
         let engine = match method {
+            Method::Native(native) => {
+                let dataset::Of::Native(memory) = &dataset.0 else { return Err(EngineError::Mixed) };
+                native_vm(rminer_randomx::Vm::fast(native.options(pages), Arc::clone(memory)))?
+            }
             Method::Library(flags) => Of::Library(library::Vm::fast(flags, pages, Arc::clone(&dataset))?),
         };
         Ok(Self { engine, memory: Memory::Fast(dataset), pages })
@@ -50,6 +55,10 @@ impl Vm {
     /// cannot be had.
     pub fn light(method: Method, pages: Pages, cache: Arc<Cache>) -> Result<Self, EngineError> {
         let engine = match method {
+            Method::Native(native) => {
+                let cache::Of::Native(memory) = &cache.0 else { return Err(EngineError::Mixed) };
+                native_vm(rminer_randomx::Vm::light(native.options(pages), Arc::clone(memory)))?
+            }
             Method::Library(flags) => Of::Library(library::Vm::light(flags, pages, Arc::clone(&cache))?),
         };
         Ok(Self { engine, memory: Memory::Light(cache), pages })
@@ -71,6 +80,7 @@ impl Vm {
     /// Inputs that it hashes at once, from 1 to [`MAX_LANES`].
     pub fn lanes(&self) -> usize {
         match &self.engine {
+            Of::Native { vm, .. } => vm.lanes(),
             Of::Library(_) => 1,
         }
     }
@@ -79,9 +89,16 @@ impl Vm {
     /// what was begun.
     ///
     /// # Errors
-    /// [`EngineError::Variant`] when the engine does not know it; then everything is as before.
+    /// [`EngineError::Variant`] when the engine does not know it, [`EngineError::Vm`] when memory is missing; then
+    /// everything is as before.
     pub fn set_variant(&mut self, variant: Variant) -> Result<(), EngineError> {
         match &mut self.engine {
+            Of::Native { variant: known, .. } if *known == variant => Ok(()),
+            Of::Native { vm, variant: known } => {
+                vm.set_config(native::config(variant)).map_err(error)?;
+                *known = variant;
+                Ok(())
+            }
             Of::Library(_) if variant != Variant::V1 => Err(EngineError::Variant("the C library")),
             Of::Library(_) => Ok(()),
         }
@@ -90,6 +107,7 @@ impl Vm {
     /// Hash of one input. Forgets inputs given to [`Vm::first`].
     pub fn hash(&mut self, input: &[u8]) -> Hash {
         match &mut self.engine {
+            Of::Native { vm, .. } => Hash(vm.hash(input)),
             Of::Library(vm) => vm.hash(input),
         }
     }
@@ -98,29 +116,46 @@ impl Vm {
     /// get none are idle for this step. [`Vm::next`] or [`Vm::last`] gives the hashes out. Forgets what was begun
     /// before.
     pub fn first(&mut self, inputs: &[&[u8]]) -> usize {
-        let Some(first) = inputs.first() else { return 0 };
-        match &mut self.engine {
-            Of::Library(vm) => vm.first(first),
+        match (&mut self.engine, inputs.first()) {
+            (Of::Native { vm, .. }, _) => vm.first(inputs),
+            (Of::Library(vm), Some(first)) => {
+                vm.first(first);
+                1
+            }
+            (Of::Library(vm), None) => {
+                vm.forget();
+                0
+            }
         }
-        inputs.len().min(self.lanes())
     }
 
     /// Hashes of the inputs begun before, in their order, while the first of `next` are begun, as by
-    /// [`Vm::first`]: one pass over a scratchpad serves both. Nothing comes out when nothing was begun; then `next`
-    /// is not begun either. Without a next one it is as [`Vm::last`].
+    /// [`Vm::first`]: one pass over a scratchpad serves both. When nothing was begun nothing comes out, and then `next`
+    /// may not be begun either. Without a next one it is as [`Vm::last`].
     pub fn next(&mut self, next: &[&[u8]]) -> Hashes {
-        let Some(first) = next.first() else { return self.last() };
-        match &mut self.engine {
-            Of::Library(vm) => vm.next(first).into(),
+        match (&mut self.engine, next.first()) {
+            (Of::Native { vm, .. }, _) => {
+                let mut hashes = [[0; 32]; MAX_LANES];
+                let count = vm.next(next, &mut hashes);
+                Hashes { hashes: hashes.map(Hash), count }
+            }
+            (Of::Library(vm), Some(first)) => vm.next(first).into(),
+            (Of::Library(vm), None) => vm.last().into(),
         }
     }
 
     /// Hashes of the inputs begun before; none when there are none.
     pub fn last(&mut self) -> Hashes {
-        match &mut self.engine {
-            Of::Library(vm) => vm.last().into(),
-        }
+        self.next(&[])
     }
+}
+
+fn native_vm(vm: Result<rminer_randomx::Vm, rminer_randomx::Error>) -> Result<Of, EngineError> {
+    Ok(Of::Native { vm: Box::new(vm.map_err(error)?), variant: Variant::V1 })
+}
+
+fn error(fault: rminer_randomx::Error) -> EngineError {
+    native::error(fault, EngineError::Vm)
 }
 
 /// What one step of a machine gives out: up to [`MAX_LANES`] hashes, in the order of their inputs.

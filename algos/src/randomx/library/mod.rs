@@ -9,6 +9,7 @@ mod ffi;
 mod flags;
 mod float;
 mod giant;
+mod shell;
 mod vm;
 
 use std::ffi::c_uint;

@@ -5,6 +5,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::float::FloatGuard;
+use super::shell::Shell;
 use super::{Flags, ffi, flag};
 use crate::Hash;
 use crate::randomx::{Cache, Dataset, EngineError, Pages, cache, dataset};
@@ -21,6 +22,7 @@ enum Memory {
 pub(crate) struct Vm {
     raw: NonNull<ffi::RawVm>,
     _memory: Memory,
+    _shell: Option<Shell>,
     /// Whether an input was taken whose hash has not been given out.
     begun: bool,
 }
@@ -35,15 +37,22 @@ impl Vm {
     ///
     /// # Errors
     /// [`EngineError::NoKey`] when the dataset is not complete, [`EngineError::Vm`] when scratchpad or code
-    /// pages cannot be had.
+    /// pages cannot be had, [`EngineError::Mixed`] when the library cannot be given this memory.
     pub(crate) fn fast(flags: Flags, pages: Pages, dataset: Arc<Dataset>) -> Result<Self, EngineError> {
         dataset.key().ok_or(EngineError::NoKey)?;
         let bits = flags.for_vm() | ffi::FULL_MEM | flag(pages);
-        let dataset::Of::Library(library) = &dataset.0;
-        // SAFETY: the dataset is live and kept so by `_memory`; a cache is not needed with FULL_MEM.
-        let raw = unsafe { ffi::randomx_create_vm(bits, std::ptr::null_mut(), library.raw()) };
+        let (raw_dataset, shell) = match &dataset.0 {
+            dataset::Of::Library(library) => (library.raw(), None),
+            dataset::Of::Native(native) => {
+                let mut shell = Shell::over(native.memory()).ok_or(EngineError::Mixed)?;
+                (shell.raw(), Some(shell))
+            }
+        };
+        // SAFETY: the dataset is live and kept so by `_memory`, or its shell by `_shell`; a cache is not needed with
+        // FULL_MEM.
+        let raw = unsafe { ffi::randomx_create_vm(bits, std::ptr::null_mut(), raw_dataset) };
         let raw = NonNull::new(raw).ok_or(EngineError::Vm(pages))?;
-        Ok(Self { raw, _memory: Memory::Fast { _dataset: dataset }, begun: false })
+        Ok(Self { raw, _memory: Memory::Fast { _dataset: dataset }, _shell: shell, begun: false })
     }
 
     /// A machine that makes each dataset item as it needs it.
@@ -54,11 +63,11 @@ impl Vm {
     pub(crate) fn light(flags: Flags, pages: Pages, cache: Arc<Cache>) -> Result<Self, EngineError> {
         cache.key().ok_or(EngineError::NoKey)?;
         let bits = flags.for_vm() | flag(pages);
-        let cache::Of::Library(library) = &cache.0;
+        let cache::Of::Library(library) = &cache.0 else { return Err(EngineError::Mixed) };
         // SAFETY: the cache is live, initialised and kept so by `_memory`: `Cache::init` needs `&mut`.
         let raw = unsafe { ffi::randomx_create_vm(bits, library.raw(), std::ptr::null_mut()) };
         let raw = NonNull::new(raw).ok_or(EngineError::Vm(pages))?;
-        Ok(Self { raw, _memory: Memory::Light { _cache: cache }, begun: false })
+        Ok(Self { raw, _memory: Memory::Light { _cache: cache }, _shell: None, begun: false })
     }
 
     /// Hash of one input. Forgets an input given to [`Vm::first`].
@@ -107,6 +116,11 @@ impl Vm {
             );
         }
         Some(hash)
+    }
+
+    /// Forgets what was begun.
+    pub(crate) fn forget(&mut self) {
+        self.begun = false;
     }
 
     /// Hash of the input begun before; `None` when there is none.
