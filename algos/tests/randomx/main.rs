@@ -13,23 +13,71 @@ use std::thread;
 use rminer_algos::randomx::{
     Cache, Dataset, Engine, EngineError, LightReference, MAX_LANES, Method, Pages, Vm, item_count,
 };
-use rminer_algos::{NonceField, Reference, Work};
+use rminer_algos::{NonceField, Reference, Variant, Work};
 use vectors::{conforms, items, vectors};
 
 fn method() -> Method {
     Method::detect(Engine::Reference)
 }
 
-#[test]
-fn light_engine_conforms() {
-    let mut engine = LightReference::default();
-    conforms("light", |key, input| engine.hash_with_key(key, input).unwrap());
+/// Every way to hash that this machine has.
+fn methods() -> Vec<Method> {
+    let engines = [Engine::Reference, Engine::Native].map(Method::detect);
+    let mut methods = Vec::new();
+    for method in engines.into_iter().flat_map(|method| [method, method.interpreted()]) {
+        if !methods.contains(&method) {
+            methods.push(method);
+        }
+    }
+    methods
 }
 
 #[test]
-fn light_interpreter_conforms() {
-    let mut engine = LightReference::with_method(method().interpreted());
-    conforms("light interpreter", |key, input| engine.hash_with_key(key, input).unwrap());
+fn every_light_engine_conforms() {
+    for method in methods() {
+        let mut engine = LightReference::with_method(method);
+        conforms(&method.to_string(), |key, input| engine.hash_with_key(key, input).unwrap());
+    }
+}
+
+/// The second version has another hash, by whichever engine is asked.
+#[test]
+fn the_second_version_is_hashed_too() {
+    let block = vectors().pop().unwrap();
+    let field = NonceField { offset: 39, len: 4, fixed: 0, free_bits: 32 };
+    let seed = block.key.as_slice().try_into().unwrap();
+    let first = Work::new(&block.input, field, Some(seed)).unwrap();
+    let second = first.clone().with_variant(Variant::V2);
+    let mut native = LightReference::with_method(Method::detect(Engine::Native));
+    let mut either = LightReference::default();
+    let hash = native.hash(&second, 18).unwrap();
+    assert_ne!(hash, block.hash);
+    for engine in [&mut native, &mut either] {
+        assert_eq!(engine.hash(&second, 18), Ok(hash));
+        assert_eq!(engine.hash(&first, 18), Ok(block.hash), "and the first again");
+    }
+    let mut cache = Cache::allocate(method(), Pages::Normal).unwrap();
+    cache.init(b"key");
+    let mut vm = Vm::light(method(), Pages::Normal, Arc::new(cache)).unwrap();
+    assert!(matches!(vm.set_variant(Variant::V2), Err(EngineError::Variant(_))));
+    assert_eq!(vm.set_variant(Variant::V1), Ok(()));
+}
+
+#[test]
+fn memory_of_one_engine_does_not_serve_the_other() {
+    let native = Method::detect(Engine::Native);
+    let caches = [method(), native].map(|method| {
+        let mut cache = Cache::allocate(method, Pages::Normal).unwrap();
+        cache.init(b"key");
+        cache
+    });
+    let mut dataset = Dataset::allocate(native, Pages::Normal).unwrap();
+    assert!(matches!(dataset.fill(&caches[0]), Err(EngineError::Mixed)));
+    assert!(matches!(dataset.fill_part(&caches[0], 0..1, 1), Err(EngineError::Mixed)));
+    for (cache, other) in caches.into_iter().zip([native, method()]) {
+        let vm = Vm::light(other, Pages::Normal, Arc::new(cache));
+        assert!(matches!(vm, Err(EngineError::Mixed)), "{vm:?}");
+    }
 }
 
 /// The last vector is a block: its nonce lies at offset 39, so it goes through `Work` as a share does.
@@ -49,17 +97,26 @@ fn a_block_hashes_through_work() {
 /// Hashes of one machine fed one input ahead are those of single calls, and nothing comes out unasked.
 #[test]
 fn pipelined_hashes_are_the_same() {
-    let mut cache = Cache::allocate(method(), Pages::Normal).unwrap();
+    for method in methods() {
+        pipelined(method);
+        if method.most_lanes() > 1 {
+            pipelined(method.with_lanes(MAX_LANES));
+        }
+    }
+}
+
+fn pipelined(method: Method) {
+    let mut cache = Cache::allocate(method, Pages::Normal).unwrap();
     let key = &vectors()[0].key;
     cache.init(key);
     let rows: Vec<_> = vectors().into_iter().filter(|vector| vector.key == *key).collect();
-    let mut vm = Vm::light(method(), Pages::Normal, Arc::new(cache)).unwrap();
+    let mut vm = Vm::light(method, Pages::Normal, Arc::new(cache)).unwrap();
     assert_eq!(vm.key(), Some(key.as_slice()));
     let inputs: Vec<_> = rows.iter().map(|row| row.input.as_slice()).collect();
     let hashes: Vec<_> = rows.iter().map(|row| row.hash).collect();
     let lanes = vm.lanes();
     assert!((1..=MAX_LANES).contains(&lanes));
-    assert!(vm.next(&[b"x"]).is_empty() && vm.last().is_empty(), "nothing was begun");
+    assert!(vm.last().is_empty() && vm.next(&[b"x"]).is_empty(), "nothing was begun");
     assert_eq!(vm.first(&[]), 0);
     // Fed one at a time, whatever the lanes.
     assert_eq!(vm.first(&inputs[..1]), 1);
@@ -83,21 +140,33 @@ fn pipelined_hashes_are_the_same() {
 
 #[test]
 fn memory_without_a_key_hashes_nothing() {
-    let cache = Cache::allocate(method(), Pages::Normal).unwrap();
-    let mut dataset = Dataset::allocate(method(), Pages::Normal).unwrap();
+    for method in methods() {
+        without_a_key(method);
+    }
+}
+
+fn without_a_key(method: Method) {
+    let cache = Cache::allocate(method, Pages::Normal).unwrap();
+    let mut dataset = Dataset::allocate(method, Pages::Normal).unwrap();
     assert!(matches!(dataset.fill(&cache), Err(EngineError::NoKey)));
-    assert!(matches!(Vm::light(method(), Pages::Normal, Arc::new(cache)), Err(EngineError::NoKey)));
-    assert!(matches!(Vm::fast(method(), Pages::Normal, Arc::new(dataset)), Err(EngineError::NoKey)));
+    assert!(matches!(Vm::light(method, Pages::Normal, Arc::new(cache)), Err(EngineError::NoKey)));
+    assert!(matches!(Vm::fast(method, Pages::Normal, Arc::new(dataset)), Err(EngineError::NoKey)));
 }
 
 /// Items that several threads fill in chunks equal those that one thread fills in one call.
 #[test]
 fn parallel_items_equal_sequential_ones() {
-    let mut cache = Cache::allocate(method(), Pages::Normal).unwrap();
+    for engine in [Engine::Reference, Engine::Native] {
+        parallel_items(Method::detect(engine));
+    }
+}
+
+fn parallel_items(method: Method) {
+    let mut cache = Cache::allocate(method, Pages::Normal).unwrap();
     cache.init(b"test key 000");
     let last = item_count();
-    let mut parallel = Dataset::allocate(method(), Pages::Normal).unwrap();
-    let mut single = Dataset::allocate(method(), Pages::Normal).unwrap();
+    let mut parallel = Dataset::allocate(method, Pages::Normal).unwrap();
+    let mut single = Dataset::allocate(method, Pages::Normal).unwrap();
     let parts: [(Range<u64>, u64); 4] =
         [(0..1000, 7), (1_000_000..1_000_513, 64), (last - 1001..last, 100), (5..5, 1)];
     for (items, chunk) in parts {
@@ -126,8 +195,14 @@ fn parallel_items_equal_sequential_ones() {
 
 #[test]
 fn items_conform() {
-    let mut cache = Cache::allocate(method(), Pages::Normal).unwrap();
-    let mut dataset = Dataset::allocate(method(), Pages::Normal).unwrap();
+    for engine in [Engine::Reference, Engine::Native] {
+        items_of(Method::detect(engine));
+    }
+}
+
+fn items_of(method: Method) {
+    let mut cache = Cache::allocate(method, Pages::Normal).unwrap();
+    let mut dataset = Dataset::allocate(method, Pages::Normal).unwrap();
     for vector in items() {
         cache.init(&vector.key);
         let fill = dataset.fill_part(&cache, vector.index..vector.index + 1, 1).unwrap();

@@ -27,7 +27,7 @@ fn fast_machines_agree_with_light_ones() {
         eprintln!("SKIPPED: {} MiB of memory are needed", need_bytes >> 20);
         return;
     }
-    let method = Method::detect(Engine::Reference);
+    let method = Method::fastest();
     let mut cache = Cache::allocate(method, Pages::Normal).unwrap();
     cache.init(KEY);
     // Where the machine has pages of 1 GiB to spare they are tried too.
@@ -89,7 +89,16 @@ fn fill(dataset: &mut Dataset, cache: &Cache) {
 fn fast_engines_conform(method: Method, dataset: &Arc<Dataset>) {
     let rows: Vec<_> = vectors().into_iter().filter(|vector| vector.key == KEY).collect();
     assert!(rows.len() >= 3);
-    for method in [method, method.interpreted()] {
+    let library = Method::detect(Engine::Reference);
+    // The library's machines run over the dataset of our own engine as well.
+    for method in [
+        method,
+        method.interpreted(),
+        method.with_lanes(2),
+        method.with_lanes(3),
+        library,
+        library.interpreted(),
+    ] {
         let mut vm = Vm::fast(method, Pages::Normal, Arc::clone(dataset)).unwrap();
         for row in &rows {
             assert_eq!(vm.hash(&row.input), row.hash, "{method}");

@@ -497,10 +497,13 @@ pub const KEYS: &[Key] = &[
         .more("light needs 256 MiB and is several times slower."),
     Key::new(Setting::RandomxEngine, Group::Device, "randomx-engine", "Who computes RandomX hashes")
         .value("NAME")
-        .words(&["native", "reference"])
+        .words(&["auto", "native", "reference"])
         .file("cpu.randomx_engine", Form::Text)
-        .default("native")
-        .more("native: our own engine. reference: the C library of RandomX's author, slower to start; rx/0 only."),
+        .default("auto")
+        .more(
+            "native: our own engine. reference: the C library of RandomX's author, slower to start, rx/0 only. auto: \
+             native where it compiles programs for this processor.",
+        ),
     Key::new(Setting::RandomxLanes, Group::Device, "randomx-lanes", "RandomX hashes that a thread computes at once")
         .value("NUMBER")
         .words(&["auto", "1", "2", "3"])

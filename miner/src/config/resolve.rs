@@ -251,7 +251,11 @@ impl<'a> Resolver<'a> {
             ("1g", HugePages::OneGib),
         ];
         let modes = [("auto", RandomxMode::Auto), ("fast", RandomxMode::Fast), ("light", RandomxMode::Light)];
-        let engines = [("native", RandomxEngine::Native), ("reference", RandomxEngine::Reference)];
+        let engines = [
+            ("auto", RandomxEngine::Auto),
+            ("native", RandomxEngine::Native),
+            ("reference", RandomxEngine::Reference),
+        ];
         let lanes = [("auto", None), ("1", Some(1)), ("2", Some(2)), ("3", Some(3))];
         CpuSettings {
             threads,

@@ -159,8 +159,10 @@ pub enum RandomxMode {
 /// Who computes RandomX hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RandomxEngine {
-    /// Our own engine.
+    /// Our own engine where it compiles programs for this processor, else the C library.
     #[default]
+    Auto,
+    /// Our own engine.
     Native,
     /// The C library of RandomX's author; version 1 only.
     Reference,

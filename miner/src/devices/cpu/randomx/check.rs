@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rminer_algos::randomx::{
     Cache, Dataset, Engine, EngineError, LightReference, Method, Pages, Vm, item_count,
 };
-use rminer_algos::{Hash, Reference, Unavailable, Work};
+use rminer_algos::{Hash, Reference, Unavailable, Variant, Work};
 
 use super::host::{Host, Seed};
 use super::memory::{Filled, NodeMemory};
@@ -31,7 +31,7 @@ impl Checker {
 impl Reference for Checker {
     fn hash(&mut self, work: &Work, nonce: u64) -> Result<Hash, Unavailable> {
         match self.host.memory(seed_of(work)?) {
-            Some(memory) => hash_over(&memory, &work.blob_with(nonce)).map_err(unavailable),
+            Some(memory) => hash_over(&memory, work, nonce).map_err(unavailable),
             // The memory went on to another seed: this check takes a cache of its own, and gives it back.
             None => LightReference::with_method(independent()).hash(work, nonce),
         }
@@ -46,12 +46,11 @@ pub(super) fn examine(
     hash: &Hash,
 ) -> Result<Health, Unavailable> {
     let seed = seed_of(work)?;
-    let input = work.blob_with(nonce);
-    let truth = Truth::of(seed).map_err(unavailable)?;
-    let right = truth.hash(&input).map_err(unavailable)?;
+    let truth = Truth::of(seed, work.variant()).map_err(unavailable)?;
+    let right = truth.hash(work, nonce).map_err(unavailable)?;
     let sound = match host.memory(seed) {
         Some(memory) => {
-            let over_memory = hash_over(&memory, &input).map_err(unavailable)?;
+            let over_memory = hash_over(&memory, work, nonce).map_err(unavailable)?;
             over_memory == right && truth.agrees_with(&memory, hash)
         }
         // The memory is another seed's by now; only the hash can be judged.
@@ -71,15 +70,18 @@ struct Truth {
 }
 
 impl Truth {
-    fn of(seed: &Seed) -> Result<Self, EngineError> {
-        let method = independent();
+    fn of(seed: &Seed, variant: Variant) -> Result<Self, EngineError> {
+        let method = match variant {
+            Variant::V1 => independent(),
+            Variant::V2 => native(),
+        };
         let mut cache = Cache::allocate(method, Pages::Normal)?;
         cache.init(seed);
         Ok(Self { cache: Arc::new(cache), method })
     }
 
-    fn hash(&self, input: &[u8]) -> Result<Hash, EngineError> {
-        Ok(Vm::light(self.method, Pages::Normal, Arc::clone(&self.cache))?.hash(input))
+    fn hash(&self, work: &Work, nonce: u64) -> Result<Hash, EngineError> {
+        hash_with(Vm::light(self.method, Pages::Normal, Arc::clone(&self.cache))?, work, nonce)
     }
 
     /// Compares samples of a dataset; which ones depends on `salt`, so that repeated examinations see more.
@@ -104,17 +106,34 @@ impl Truth {
     }
 }
 
-/// A hash over this memory, by the interpreter.
-fn hash_over(memory: &Filled, input: &[u8]) -> Result<Hash, EngineError> {
-    let method = independent();
-    let mut vm = match memory {
-        Filled::Fast(dataset) => Vm::fast(method, Pages::Normal, Arc::clone(dataset))?,
-        Filled::Light(cache) => Vm::light(method, Pages::Normal, Arc::clone(cache))?,
+/// A hash over this memory, by an interpreter: the C library's over any dataset and over its own cache, as far as it knows
+/// the version.
+fn hash_over(memory: &Filled, work: &Work, nonce: u64) -> Result<Hash, EngineError> {
+    let make = |method| match memory {
+        Filled::Fast(dataset) => Vm::fast(method, Pages::Normal, Arc::clone(dataset)),
+        Filled::Light(cache) => Vm::light(method, Pages::Normal, Arc::clone(cache)),
     };
-    Ok(vm.hash(input))
+    let vm = match work.variant() {
+        Variant::V1 => match make(independent()) {
+            Err(EngineError::Mixed) => make(native()),
+            made => made,
+        },
+        Variant::V2 => make(native()),
+    };
+    hash_with(vm?, work, nonce)
 }
 
-/// The interpreter of the C library: what mines shares no code with it.
+fn hash_with(mut vm: Vm, work: &Work, nonce: u64) -> Result<Hash, EngineError> {
+    vm.set_variant(work.variant())?;
+    Ok(vm.hash(&work.blob_with(nonce)))
+}
+
+/// The interpreter of our own engine, which shares no code with its compiler.
+fn native() -> Method {
+    Method::detect(Engine::Native).interpreted()
+}
+
+/// The interpreter of the C library: our own engine shares no code with it.
 fn independent() -> Method {
     Method::detect(Engine::Reference).interpreted()
 }

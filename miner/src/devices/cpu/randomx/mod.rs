@@ -22,7 +22,7 @@ pub(crate) use self::remembered::{Entry, Rate};
 use self::tuning::{Offer, Tuning};
 use super::place;
 use super::plan::{self, Needs, Plan, PlannedThread};
-use crate::config::CpuSettings;
+use crate::config::{CpuSettings, RandomxEngine};
 use crate::devices::topology::Topology;
 use crate::devices::{DeviceError, DeviceInfo, DeviceSource, Notice, NoticeSink};
 use crate::problem::Problem;
@@ -85,7 +85,11 @@ impl RandomxSetup {
 pub(crate) fn open(settings: &CpuSettings, notices: &NoticeSink) -> Result<RandomxSetup, DeviceError> {
     let topology = Arc::new(Topology::detect());
     let plan = plan::for_settings(&topology, settings, Needs::Scratchpads)?;
-    let method = Method::detect(Engine::Reference);
+    let method = match settings.randomx_engine {
+        RandomxEngine::Auto => Method::fastest(),
+        RandomxEngine::Native => Method::detect(Engine::Native),
+        RandomxEngine::Reference => Method::detect(Engine::Reference),
+    };
     let engine = method.to_string();
     let offer = Offer {
         default: method.lanes(),
