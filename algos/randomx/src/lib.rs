@@ -20,6 +20,8 @@ pub mod registers;
 pub mod superscalar;
 pub mod tuner;
 pub mod vm;
+#[cfg(target_arch = "x86_64")]
+pub mod x86;
 
 pub use cache::Cache;
 pub use config::Config;
