@@ -1,6 +1,8 @@
 //! The dataset (specs 7): items that any number of threads fill together and all machines read.
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod portable;
 
 use std::fmt;
@@ -8,6 +10,8 @@ use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+#[cfg(target_arch = "x86_64")]
+use crate::CodeMode;
 use crate::cache::{ITEM_BYTES, ITEM_WORDS};
 use crate::{Cache, Config, Error, Memory, Pages};
 
@@ -29,12 +33,14 @@ pub trait ItemKernel: fmt::Debug + Send + Sync {
 pub enum DatasetKernel {
     /// For every processor.
     Portable,
+    /// Eight items in a vector, by compiled code. It needs AVX-512F and AVX-512DQ.
+    Avx512,
 }
 
 impl DatasetKernel {
     /// All that this processor has, the fastest last.
     pub fn available() -> Vec<Self> {
-        let all = [Self::Portable];
+        let all = [Self::Portable, Self::Avx512];
         all.into_iter().filter(|kernel| kernel.is_available()).collect()
     }
 
@@ -46,6 +52,10 @@ impl DatasetKernel {
     fn is_available(self) -> bool {
         match self {
             Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => avx512::Avx512::is_available(),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx512 => false,
         }
     }
 
@@ -56,14 +66,22 @@ impl DatasetKernel {
     /// [`Error::Memory`] when the system gives no memory for code.
     pub fn compile(self, cache: &Cache) -> Result<Box<dyn ItemKernel>, Error> {
         cache.key().ok_or(Error::NoKey)?;
+        let lacking = Error::Unsupported {
+            what: "this way to make dataset items",
+            reason: "the processor lacks instructions",
+        };
         if !self.is_available() {
-            return Err(Error::Unsupported {
-                what: "this way to make dataset items",
-                reason: "the processor lacks instructions",
-            });
+            return Err(lacking);
         }
         Ok(match self {
             Self::Portable => Box::new(portable::Portable::new(cache.programs())),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                let cache_bytes = cache.memory().len();
+                Box::new(avx512::Avx512::new(cache.programs(), cache_bytes, CodeMode::detect()?)?)
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx512 => return Err(lacking),
         })
     }
 }
@@ -72,6 +90,7 @@ impl fmt::Display for DatasetKernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Portable => "portable",
+            Self::Avx512 => "avx512",
         })
     }
 }
