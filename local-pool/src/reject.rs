@@ -25,6 +25,8 @@ pub enum Reject {
     MalformedNonce,
     /// Not 64 hex digits.
     MalformedResult,
+    /// The commitment that the job's algorithm asks for is missing or not 64 hex digits.
+    MalformedCommitment,
     /// The pool's own byte of the nonce was changed.
     NiceHashByte,
     /// Algorithm of the share is not that of the job.
@@ -63,7 +65,7 @@ pub enum Reject {
 
 impl Reject {
     /// Every reason.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::LowDifficulty,
         Self::Duplicate,
         Self::BlockExpired,
@@ -72,6 +74,7 @@ impl Reject {
         Self::BadHash,
         Self::MalformedNonce,
         Self::MalformedResult,
+        Self::MalformedCommitment,
         Self::NiceHashByte,
         Self::IncorrectAlgorithm,
         Self::Unauthenticated,
@@ -101,6 +104,7 @@ impl Reject {
             Self::BadHash => "Bad hash",
             Self::MalformedNonce => "Malformed nonce",
             Self::MalformedResult => "Malformed result",
+            Self::MalformedCommitment => "Malformed commitment",
             Self::NiceHashByte => "Invalid nonce; is miner not compatible with NiceHash?",
             Self::IncorrectAlgorithm => "Incorrect algorithm",
             Self::Unauthenticated => "Unauthenticated",
@@ -132,6 +136,7 @@ impl Reject {
             Self::BadHash => "bad_hash",
             Self::MalformedNonce => "malformed_nonce",
             Self::MalformedResult => "malformed_result",
+            Self::MalformedCommitment => "malformed_commitment",
             Self::NiceHashByte => "nice_hash_byte",
             Self::IncorrectAlgorithm => "incorrect_algorithm",
             Self::Unauthenticated => "unauthenticated",

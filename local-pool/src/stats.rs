@@ -43,6 +43,7 @@ impl Verdicts {
             Reject::LowDifficulty,
             Reject::MalformedNonce,
             Reject::MalformedResult,
+            Reject::MalformedCommitment,
             Reject::NiceHashByte,
             Reject::IncorrectAlgorithm,
             Reject::InvalidJobId,

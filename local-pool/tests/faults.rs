@@ -291,7 +291,7 @@ fn same_id_new_content_credits_both() {
         let reply = rig.one(miner.id);
         assert_eq!(if is_ok(&reply) { "OK" } else { error_text(&reply) }, verdict);
     }
-    let lie = Share { nonce: "ffffffff".into(), result: "00".repeat(32) };
+    let lie = Share { nonce: "ffffffff".into(), result: "00".repeat(32), commitment: None };
     rig.submit_share(&mut miner, &changed, &lie);
     assert_eq!(error_text(&rig.one(miner.id)), "Bad hash");
     assert_eq!(rig.pool.stats().shares.submitted, 5);
@@ -328,7 +328,7 @@ fn malformed_jobs() {
             rig.submit(&mut miner, &whole, 0);
             assert!(is_ok(&rig.one(miner.id)), "{kind}");
         } else if job["job_id"].is_string() {
-            let any = Share { nonce: "00000000".into(), result: "00".repeat(32) };
+            let any = Share { nonce: "00000000".into(), result: "00".repeat(32), commitment: None };
             rig.submit_share(&mut miner, &job, &any);
             assert_eq!(error_text(&rig.one(miner.id)), "Invalid job id", "{kind}");
             // Only a job whose own id was spoiled cannot be told from one that never was.

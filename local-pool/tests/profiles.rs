@@ -49,6 +49,88 @@ fn a_correct_miner_mines_at_every_open_pool() {
     }
 }
 
+/// Shares of the second version are wrong in ways of their own, and the right one is taken after all of them.
+#[test]
+fn the_second_version_wants_its_commitment() {
+    let mut rig = Rig::profile("rx2");
+    let mut miner = rig.login();
+    let job = miner.job.clone();
+    assert_eq!(job["algo"], "rx/2");
+    let good = share(&job, 0);
+    let hash = good.commitment.clone().unwrap();
+    let wrong = |result: &str, commitment: Option<&str>| Share {
+        nonce: good.nonce.clone(),
+        result: result.to_owned(),
+        commitment: commitment.map(str::to_owned),
+    };
+    for (claim, reject) in [
+        (wrong(&good.result, None), Reject::MalformedCommitment),
+        (wrong(&hash, None), Reject::MalformedCommitment),
+        (wrong(&good.result, Some("12")), Reject::MalformedCommitment),
+        (wrong(&good.result, Some("")), Reject::MalformedCommitment),
+        (wrong(&hash, Some(&hash)), Reject::BadHash),
+        (wrong(&hash, Some(&good.result)), Reject::BadHash),
+        (wrong(&good.result, Some(&good.result)), Reject::BadHash),
+        (wrong(&good.result, Some(&"00".repeat(32))), Reject::BadHash),
+        (weak_share(&job, 0), Reject::LowDifficulty),
+    ] {
+        let before = rig.pool.stats().shares.rejects(reject);
+        rig.submit_share(&mut miner, &job, &claim);
+        assert_eq!(
+            error_text(&rig.one(miner.id)),
+            reject.text(),
+            "{:?} {:?}",
+            claim.result,
+            claim.commitment
+        );
+        assert_eq!(rig.pool.stats().shares.rejects(reject), before + 1);
+    }
+    rig.submit_share(&mut miner, &job, &good);
+    assert!(is_ok(&rig.one(miner.id)));
+    rig.submit_share(&mut miner, &job, &good);
+    assert_eq!(error_text(&rig.one(miner.id)), Reject::Duplicate.text());
+    let shares = rig.pool.stats().shares;
+    assert_eq!((shares.accepted, shares.invalid(), shares.duplicates()), (1, 9, 1));
+}
+
+/// Who cannot do the second version is told so at the login.
+#[test]
+fn the_second_version_is_not_for_everybody() {
+    for (algorithms, is_taken) in [
+        (json!(["rx/0"]), false),
+        (json!(["rx/0", "rx/2"]), true),
+        (json!(["rx/v2"]), true),
+        (json!(null), true),
+    ] {
+        let mut rig = Rig::profile("rx2");
+        let id = rig.connect();
+        rig.send(id, &json!({"id": 1, "method": "login", "params": {"login": "w", "algo": algorithms}}));
+        assert_eq!(rig.one(id)["error"].is_null(), is_taken, "{algorithms}");
+    }
+}
+
+/// Each template changes the version; a share is judged by that of its own job, also when another has come since.
+#[test]
+fn versions_come_in_turns() {
+    let mut rig = Rig::profile("algo-switch");
+    let mut miner = rig.login();
+    let mut jobs = vec![miner.job.clone()];
+    for _ in 0..3 {
+        rig.fault("new_job");
+        jobs.push(rig.job(miner.id));
+    }
+    let names: Vec<&str> = jobs.iter().map(|job| job["algo"].as_str().unwrap()).collect();
+    assert_eq!(names, ["rx/0", "rx/2", "rx/0", "rx/2"]);
+    for job in jobs.iter().rev() {
+        let mut other = job.clone();
+        other["algo"] = if job["algo"] == "rx/0" { "rx/2" } else { "rx/0" }.into();
+        rig.submit(&mut miner, &other, 0);
+        assert!(!is_ok(&rig.one(miner.id)), "a share of the other version");
+        rig.submit(&mut miner, job, 1000);
+        assert!(is_ok(&rig.one(miner.id)), "{job}");
+    }
+}
+
 #[test]
 fn default_serves_everything() {
     let mut rig = Rig::profile("default");

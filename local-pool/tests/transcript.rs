@@ -108,7 +108,11 @@ fn every_verdict() {
     assert!(is_ok(&rig.mine(&mut miner, 0)));
 
     let good = share(&job, 1000);
-    let with = |nonce: &str, result: &str| Share { nonce: nonce.to_owned(), result: result.to_owned() };
+    let with = |nonce: &str, result: &str| Share {
+        nonce: nonce.to_owned(),
+        result: result.to_owned(),
+        commitment: None,
+    };
     let mut lied = good.result.clone();
     lied.replace_range(0..1, if lied.starts_with('0') { "1" } else { "0" });
     refused(&mut rig, &mut miner, &job, &with(&good.nonce, &lied), Reject::BadHash);

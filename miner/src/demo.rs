@@ -92,7 +92,7 @@ fn start(config: LocalPoolConfig) -> Result<LocalPool, (Problem, Exit)> {
 /// comes every minute or so.
 pub(crate) fn pool_config(algorithm: &Algorithm) -> PoolConfig {
     let (profile, first_share, block): (Profile, u64, u128) = match algorithm.family {
-        Family::Monero => (monero::Profile::default().into(), 200, 100_000),
+        Family::Monero => (monero_profile(algorithm).into(), 200, 100_000),
         Family::Bitcoin => (bitcoin::Profile::default().into(), 1 << 22, 1 << 32),
         Family::Kaspa => (kaspa::Profile::default().into(), 1 << 20, 1 << 28),
     };
@@ -107,6 +107,11 @@ pub(crate) fn pool_config(algorithm: &Algorithm) -> PoolConfig {
         block_difficulty: block,
         ..PoolConfig::with_profile(profile)
     }
+}
+
+/// The pool of this version of RandomX.
+fn monero_profile(algorithm: &Algorithm) -> monero::Profile {
+    monero::Profile { algorithm: algorithm.wire_name(), ..monero::Profile::default() }
 }
 
 fn describe(stats: &PoolStats) -> String {

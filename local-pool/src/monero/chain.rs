@@ -18,6 +18,8 @@ pub(crate) struct Template {
     pub(crate) height: u64,
     pub(crate) seed: [u8; 32],
     pub(crate) next_seed: Option<[u8; 32]>,
+    /// Counts templates, from 0.
+    pub(crate) number: u64,
     /// Counts blocks, so that shares for an earlier one can be told.
     pub(crate) block: u64,
     pub(crate) source: Source,
@@ -61,6 +63,7 @@ pub(crate) struct Chain {
     started: Instant,
     first_time_s: u64,
     height: u64,
+    templates: u64,
     block: u64,
     prev_id: [u8; 32],
     seed: [u8; 32],
@@ -80,6 +83,7 @@ impl Chain {
             started: now,
             first_time_s: config.time_s(),
             height: config.first_height,
+            templates: 0,
             block: 0,
             prev_id: rng.bytes32(),
             seed,
@@ -100,6 +104,7 @@ impl Chain {
             self.block_found();
         }
         self.templates_on_block += 1;
+        self.templates += 1;
         self.templates_on_seed += 1;
         // Announced for the second half of the seed's life.
         let announced = self.seed_templates.is_some_and(|limit| self.templates_on_seed > limit / 2);
@@ -108,6 +113,7 @@ impl Chain {
             height: self.height,
             seed: self.seed,
             next_seed: announced.then_some(self.next_seed),
+            number: self.templates - 1,
             block: self.block,
             source: Source::Chain {
                 prev_id: self.prev_id,
@@ -122,7 +128,9 @@ impl Chain {
     pub(crate) fn given(&mut self, blob: Vec<u8>, seed: [u8; 32], height: u64) -> Template {
         self.block_found();
         self.height = height;
-        Template { height, seed, next_seed: None, block: self.block, source: Source::Given(blob) }
+        self.templates += 1;
+        let number = self.templates - 1;
+        Template { height, seed, next_seed: None, number, block: self.block, source: Source::Given(blob) }
     }
 
     /// The chain has grown by one block.

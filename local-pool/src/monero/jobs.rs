@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
-use rminer_algos::{WorkError, encode_hex};
+use rminer_algos::registry::RANDOMX_V2;
+use rminer_algos::{Variant, WorkError, encode_hex};
 use serde_json::{Value, json};
 
-use super::chain::NONCE_OFFSET;
+use super::chain::{NONCE_OFFSET, Template};
 use super::target::WireTarget;
 use super::works::WorkId;
-use super::{MAX_SPOILED, MalformedJob, Monero, Seat, SessionJob, notification};
+use super::{MAX_SPOILED, MalformedJob, Monero, Profile, Seat, SessionJob, notification};
 use crate::SessionId;
 use crate::core::{Desk, Dialect};
 
@@ -25,8 +26,9 @@ impl Monero {
         seed: [u8; 32],
         height: u64,
     ) -> Result<(), WorkError> {
-        let work = self.works.add(blob, seed)?;
-        self.template = self.chain.given(blob.to_vec(), seed, height);
+        let template = self.chain.given(blob.to_vec(), seed, height);
+        let work = self.works.add(blob, seed, variant_of(self.profile.algorithm_of(&template)))?;
+        self.template = template;
         self.replace_shared_work(Some(work));
         desk.template_made(now);
         self.broadcast(desk, now);
@@ -37,7 +39,7 @@ impl Monero {
     pub(super) fn share_template(&mut self) {
         let work = self.profile.shared_blob.then(|| {
             let root = self.chain.root();
-            self.works.add(&self.template.blob(&root), self.template.seed).ok()
+            self.works.add(&self.template.blob(&root), self.template.seed, self.variant()).ok()
         });
         self.replace_shared_work(work.flatten());
     }
@@ -74,7 +76,12 @@ impl Monero {
             return Some(work);
         }
         let root = self.chain.root();
-        self.works.add(&self.template.blob(&root), self.template.seed).ok()
+        self.works.add(&self.template.blob(&root), self.template.seed, self.variant()).ok()
+    }
+
+    /// The version of RandomX that the current template is for.
+    fn variant(&self) -> Variant {
+        variant_of(self.profile.algorithm_of(&self.template))
     }
 
     /// Makes a job around a blob that the caller holds, under a new id or a given one.
@@ -98,7 +105,9 @@ impl Monero {
         }
         let difficulty = session.vardiff.difficulty();
         let target = WireTarget::new(difficulty, self.profile.target_width);
-        let mut blob = self.works.work(work)?.blob().to_vec();
+        let work_of = self.works.work(work)?;
+        let algorithm = self.profile.algorithm_for(work_of.variant());
+        let mut blob = work_of.blob().to_vec();
         if let (Some(byte), Some(place)) = (seat.nonce_byte, blob.get_mut(NONCE_OFFSET + 3)) {
             *place = byte;
         }
@@ -106,7 +115,7 @@ impl Monero {
             "blob": encode_hex(&blob),
             "job_id": job_id,
             "target": target.hex,
-            "algo": self.profile.algorithm,
+            "algo": algorithm,
             "height": self.template.height,
             "seed_hash": encode_hex(&self.template.seed),
         });
@@ -121,6 +130,7 @@ impl Monero {
         }
         seat.jobs.push_back(SessionJob {
             id: job_id,
+            algorithm,
             work,
             difficulty,
             limit: target.limit,
@@ -181,6 +191,30 @@ impl Seat {
 
     pub(super) fn is_spoiled(&self, id: &str) -> bool {
         self.spoiled.iter().any(|spoiled| spoiled == id)
+    }
+}
+
+/// The version of RandomX that a job of this name is judged by.
+fn variant_of(name: &str) -> Variant {
+    if RANDOMX_V2.is_called(name) { Variant::V2 } else { Variant::V1 }
+}
+
+impl Profile {
+    /// What a template's jobs are for.
+    fn algorithm_of(&self, template: &Template) -> &'static str {
+        let second = self.alternate.filter(|_| template.number % 2 == 1);
+        second.unwrap_or(self.algorithm)
+    }
+
+    /// The versions that its jobs are for.
+    #[cfg(feature = "shell")]
+    pub(crate) fn variants(&self) -> Vec<Variant> {
+        self.algorithms().map(variant_of).collect()
+    }
+
+    /// The name of jobs whose blob is for this version.
+    fn algorithm_for(&self, variant: Variant) -> &'static str {
+        self.algorithms().find(|name| variant_of(name) == variant).unwrap_or(self.algorithm)
     }
 }
 

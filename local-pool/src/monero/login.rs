@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use rminer_algos::{encode_hex, registry};
+use rminer_algos::encode_hex;
+use rminer_algos::registry::{RANDOMX, RANDOMX_V2};
 use serde_json::json;
 
 use super::params::{LoginParams, SessionParams};
@@ -102,7 +103,11 @@ impl Monero {
             return Err(Reject::InvalidAddress);
         }
         let knows = |name: &String| {
-            name == profile.algorithm || registry::find_wire(name) == Some(&registry::RANDOMX)
+            profile.algorithms().any(|served| {
+                // Who offers RandomX and gets a job for something else is told by the job.
+                let known = if RANDOMX_V2.is_called(served) { &RANDOMX_V2 } else { &RANDOMX };
+                name == served || known.is_called(name)
+            })
         };
         match &params.algo {
             Some(list) if !list.iter().any(knows) => Err(Reject::NoCompatibleAlgorithm),

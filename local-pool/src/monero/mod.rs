@@ -2,9 +2,12 @@
 
 mod chain;
 mod jobs;
+mod judgement;
 mod login;
 mod malformed;
 mod params;
+#[cfg(feature = "randomx")]
+mod portable;
 mod profile;
 mod shares;
 mod target;
@@ -18,6 +21,8 @@ use std::time::Instant;
 use serde_json::Value;
 
 pub use self::malformed::MalformedJob;
+#[cfg(feature = "randomx")]
+pub use self::portable::{BothReferences, PortableReference};
 pub use self::profile::{Keepalive, NiceHash, Profile};
 pub use self::shares::VerifyRequest;
 pub use self::target::TargetWidth;
@@ -74,6 +79,8 @@ struct Seat {
 struct SessionJob {
     /// As the miner writes it back.
     id: String,
+    /// What it was said to be for.
+    algorithm: &'static str,
     work: WorkId,
     difficulty: u64,
     /// The share test's right side, exactly as the target text says.

@@ -25,6 +25,8 @@ pub(crate) struct SubmitParams {
     pub(crate) nonce: String,
     pub(crate) result: String,
     #[serde(default)]
+    pub(crate) commitment: Option<String>,
+    #[serde(default)]
     pub(crate) algo: Option<String>,
 }
 

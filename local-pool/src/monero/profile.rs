@@ -53,8 +53,10 @@ pub struct Profile {
     pub expire_blocks: bool,
     /// The login job comes once more as a notification.
     pub repeat_login_job: bool,
-    /// The `algo` field of jobs.
+    /// The `algo` field of jobs. Those of `rx/2` and its other names are judged as RandomX version 2 asks for.
     pub algorithm: &'static str,
+    /// The `algo` field of every second template's jobs, where it differs.
+    pub alternate: Option<&'static str>,
     /// The extension list of the login reply.
     pub extensions: &'static [&'static str],
     /// Verdicts of shares come this much later than everything else.
@@ -94,6 +96,7 @@ impl Default for Profile {
             expire_blocks: false,
             repeat_login_job: false,
             algorithm: "rx/0",
+            alternate: None,
             extensions: &["algo", "keepalive"],
             late_result: None,
             refuse_login: None,
@@ -113,6 +116,11 @@ impl Profile {
     /// The profile of that name.
     pub fn by_name(name: &str) -> Option<Self> {
         Self::all().into_iter().find(|profile| profile.name == name)
+    }
+
+    /// The names in the `algo` fields of jobs.
+    pub(super) fn algorithms(&self) -> impl Iterator<Item = &'static str> {
+        [self.algorithm].into_iter().chain(self.alternate)
     }
 
     /// What the shared core has to know.
@@ -182,6 +190,14 @@ impl Profile {
             Self {
                 algorithm: "rx/wow",
                 ..named("algo-unknown", "jobs of an algorithm that nobody asked for")
+            },
+            Self {
+                algorithm: "rx/2",
+                ..named("rx2", "RandomX version 2: the commitment is the result, the hash comes along")
+            },
+            Self {
+                alternate: Some("rx/2"),
+                ..named("algo-switch", "jobs of RandomX version 1 and 2 in turns")
             },
             Self {
                 late_result: Some(Duration::from_secs(25)),

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use rminer_algos::{Hash, Target, Unavailable, Work, decode_hex_array};
+use rminer_algos::{Hash, Target, Unavailable, Variant, Work, decode_hex_array};
 use serde_json::json;
 
+use super::judgement::Claim;
 use super::params::SubmitParams;
 use super::works::{Entered, WorkId};
 use super::{Monero, SessionJob};
@@ -41,7 +42,7 @@ pub(super) struct PendingShare {
     session: SessionId,
     request_id: String,
     nonce: u32,
-    result: [u8; 32],
+    claim: Claim,
     /// Blobs that the share can be for, the likeliest last. More than one only where a fault gave one job id to
     /// two of them: the pool must not blame the miner for that.
     candidates: Vec<Candidate>,
@@ -99,7 +100,7 @@ impl Monero {
         {
             return Err(Reject::Throttled);
         }
-        if params.algo.is_some_and(|algo| algo != self.profile.algorithm) {
+        if params.algo.as_ref().is_some_and(|algo| self.profile.algorithms().all(|served| served != algo)) {
             return Err(Reject::IncorrectAlgorithm);
         }
         let jobs: Vec<&SessionJob> = seat.jobs.iter().filter(|job| job.id == params.job_id).collect();
@@ -113,8 +114,19 @@ impl Monero {
                 seat.issued.as_ref().zip(number).is_some_and(|(issued, number)| issued.contains(&number));
             return Err(if issued { Reject::StaleJob } else { Reject::InvalidJobId });
         }
+        if params.algo.is_some_and(|algo| jobs.iter().all(|job| job.algorithm != algo)) {
+            return Err(Reject::IncorrectAlgorithm);
+        }
         let nonce = nonce_bytes(&params.nonce).ok_or(Reject::MalformedNonce)?;
         let result = decode_hex_array(&params.result).map_err(|_| Reject::MalformedResult)?;
+        let of_v2 =
+            |job: &SessionJob| self.works.work(job.work).is_some_and(|work| work.variant() == Variant::V2);
+        let commitment = match &params.commitment {
+            Some(text) => Some(decode_hex_array(text).map_err(|_| Reject::MalformedCommitment)?),
+            None if jobs.iter().all(|job| of_v2(job)) => return Err(Reject::MalformedCommitment),
+            None => None,
+        };
+        let claim = Claim { result, commitment };
         if nonce_byte.is_some_and(|byte| byte != nonce[3]) {
             return Err(Reject::NiceHashByte);
         }
@@ -132,7 +144,7 @@ impl Monero {
         if candidates.is_empty() {
             return Err(Reject::Duplicate);
         }
-        Ok(PendingShare { session: id, request_id: request.id.clone(), nonce, result, candidates })
+        Ok(PendingShare { session: id, request_id: request.id.clone(), nonce, claim, candidates })
     }
 
     /// Has the likeliest candidate of a pending share hashed.
@@ -159,7 +171,14 @@ impl Monero {
         hash: &Result<Hash, Unavailable>,
     ) {
         let Some(share) = self.pending.get_mut(&ticket) else { return };
-        if share.candidates.len() > 1 && hash.as_ref().is_ok_and(|hash| hash.0 != share.result) {
+        let work = share.candidates.last().and_then(|candidate| self.works.work(candidate.work));
+        let nonce = share.nonce.into();
+        // What is compared with targets, where the share claims the same.
+        let proof = match (hash, work) {
+            (Ok(hash), Some(work)) => Ok(share.claim.proof(&work, nonce, hash)),
+            _ => Err(Reject::Unverified),
+        };
+        if share.candidates.len() > 1 && proof == Ok(None) {
             if let Some(Candidate { work, .. }) = share.candidates.pop() {
                 self.works.release(work);
             }
@@ -167,7 +186,7 @@ impl Monero {
         }
         let Some(share) = self.pending.remove(&ticket) else { return };
         let id = share.session;
-        let verdict = self.judge(&share, hash);
+        let verdict = self.judge(&share, proof);
         for candidate in &share.candidates {
             self.works.release(candidate.work);
         }
@@ -194,7 +213,7 @@ impl Monero {
         let solves = |hash: &Hash| {
             Target::from_difficulty(desk.config.block_difficulty).is_ok_and(|target| target.is_met_by(hash))
         };
-        if verdict.is_ok() && hash.as_ref().is_ok_and(solves) {
+        if verdict.is_ok() && proof.is_ok_and(|proof| proof.as_ref().is_some_and(solves)) {
             desk.stats.blocks += 1;
             self.new_block(desk, now);
         }
@@ -202,18 +221,15 @@ impl Monero {
     }
 
     /// The verdict when the hash is known: the credited difficulty or the reason.
-    fn judge(&mut self, share: &PendingShare, hash: &Result<Hash, Unavailable>) -> Result<u64, Reject> {
-        let hash = hash.as_ref().map_err(|_| Reject::Unverified)?;
+    fn judge(&mut self, share: &PendingShare, proof: Result<Option<Hash>, Reject>) -> Result<u64, Reject> {
+        let proof = proof?.ok_or(Reject::BadHash)?;
         let candidate = share.candidates.last().ok_or(Reject::Unverified)?;
-        if hash.0 != share.result {
-            return Err(Reject::BadHash);
-        }
         match self.works.enter(candidate.work, share.nonce) {
             Entered::New => {}
             Entered::Duplicate => return Err(Reject::Duplicate),
             Entered::Full => return Err(Reject::Throttled),
         }
-        let [.., a, b, c, d, e, f, g, h] = hash.0;
+        let [.., a, b, c, d, e, f, g, h] = proof.0;
         if u64::from_le_bytes([a, b, c, d, e, f, g, h]) < candidate.limit {
             Ok(candidate.difficulty)
         } else {

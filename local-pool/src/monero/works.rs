@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rminer_algos::{NonceField, Work, WorkError};
+use rminer_algos::{NonceField, Variant, Work, WorkError};
 
 use super::chain::NONCE_OFFSET;
 
@@ -41,11 +41,11 @@ impl Works {
     ///
     /// # Errors
     /// When the blob has no room for the nonce or is too long.
-    pub(crate) fn add(&mut self, blob: &[u8], seed: [u8; 32]) -> Result<WorkId, WorkError> {
+    pub(crate) fn add(&mut self, blob: &[u8], seed: [u8; 32], variant: Variant) -> Result<WorkId, WorkError> {
         // The miner's view of a NiceHash byte does not matter here: a share names all four bytes.
         let offset = u16::try_from(NONCE_OFFSET).unwrap_or(u16::MAX);
         let field = NonceField { offset, len: 4, fixed: 0, free_bits: 32 };
-        let work = Arc::new(Work::new(blob, field, Some(seed))?);
+        let work = Arc::new(Work::new(blob, field, Some(seed))?.with_variant(variant));
         let id = WorkId(self.next);
         self.next += 1;
         self.entries.insert(id, Entry { work, nonces: BTreeSet::new(), users: 1 });
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn nonces_live_as_long_as_the_blob() {
         let mut works = Works::default();
-        let id = works.add(&[1; 76], [2; 32]).unwrap();
+        let id = works.add(&[1; 76], [2; 32], Variant::V1).unwrap();
         works.share(id);
         assert_eq!(works.enter(id, 7), Entered::New);
         assert_eq!(works.enter(id, 7), Entered::Duplicate);
@@ -112,13 +112,13 @@ mod tests {
         works.release(id);
         works.release(id);
         assert_eq!((works.enter(id, 8), works.len()), (Entered::Full, 0));
-        assert!(works.add(&[1; 42], [2; 32]).is_err());
+        assert!(works.add(&[1; 42], [2; 32], Variant::V1).is_err());
     }
 
     #[test]
     fn nonces_are_bounded() {
         let mut works = Works::default();
-        let id = works.add(&[1; 76], [2; 32]).unwrap();
+        let id = works.add(&[1; 76], [2; 32], Variant::V1).unwrap();
         let limit = u32::try_from(MAX_NONCES_PER_WORK).unwrap();
         assert!((0..limit).all(|nonce| works.enter(id, nonce) == Entered::New));
         assert_eq!(works.enter(id, limit), Entered::Full);

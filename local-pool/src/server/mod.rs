@@ -46,7 +46,8 @@ pub enum Tls {
 /// Who recomputes RandomX shares. Other pools do it themselves.
 #[derive(Default)]
 pub enum Verifier {
-    /// RandomX in light mode (256 MiB), on a thread of its own.
+    /// RandomX in light mode (256 MiB for each version that shares come of), on a thread of its own: version 1 by the C
+    /// library, version 2 by [`crate::monero::PortableReference`].
     #[cfg(feature = "randomx")]
     #[default]
     RandomX,
@@ -110,9 +111,6 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
-    /// No reference engine for the shares.
-    #[error("no engine to check shares with: {0}")]
-    Verifier(#[from] Unavailable),
     /// No thread, or no runtime on it.
     #[error("cannot start the pool's thread: {0}")]
     Thread(io::Error),
@@ -316,12 +314,16 @@ async fn prepare(
     let address = listener.local_addr().map_err(failed)?;
     let max_connections = pool.limits.sessions.saturating_mul(2);
     let queue = pool.limits.shares_in_check;
-    let (verification, reference) = match verifier {
+    let variants = match &pool.profile {
+        Profile::Monero(profile) => profile.variants(),
+        _ => Vec::new(),
+    };
+    let (verification, reference): (_, Option<Box<dyn Reference>>) = match verifier {
         _ if !matches!(pool.profile, Profile::Monero(_)) => (Verification::Deferred, None),
         Verifier::Toy => (Verification::Inline(Box::new(crate::ToyReference)), None),
         Verifier::Thread(reference) => (Verification::Deferred, Some(reference)),
         #[cfg(feature = "randomx")]
-        Verifier::RandomX => (Verification::Deferred, Some((rminer_algos::registry::RANDOMX.reference)()?)),
+        Verifier::RandomX => (Verification::Deferred, Some(Box::<crate::monero::BothReferences>::default())),
     };
     let shared = Arc::new(Shared {
         state: Mutex::new(State {
@@ -334,7 +336,7 @@ async fn prepare(
     });
     if let Some(reference) = reference {
         let seed = shared.lock().core.seed_hash();
-        let sender = verifier::start(reference, queue, &shared, seed.unwrap_or_default())
+        let sender = verifier::start(reference, queue, &shared, (seed.unwrap_or_default(), variants))
             .map_err(StartError::Thread)?;
         shared.lock().verify = Some(sender);
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use rminer_algos::{NonceField, Reference, Work};
+use rminer_algos::{NonceField, Reference, Variant, Work};
 
 use super::Shared;
 use crate::VerifyRequest;
@@ -14,12 +14,14 @@ pub(super) fn start(
     mut reference: Box<dyn Reference>,
     queue: usize,
     shared: &Arc<Shared>,
-    seed: [u8; 32],
+    (seed, variants): ([u8; 32], Vec<Variant>),
 ) -> io::Result<SyncSender<VerifyRequest>> {
     let (sender, requests) = sync_channel::<VerifyRequest>(queue.max(1));
     let shared = Arc::downgrade(shared);
     std::thread::Builder::new().name("rminer-pool-check".into()).spawn(move || {
-        warm_up(&mut *reference, seed);
+        for variant in variants {
+            warm_up(&mut *reference, seed, variant);
+        }
         for request in requests {
             // What still waits when the pool stops is not worth a hash.
             if shared.upgrade().is_none_or(|shared| *shared.stop.borrow()) {
@@ -34,10 +36,10 @@ pub(super) fn start(
 }
 
 /// Has the engine prepare itself for the seed (RandomX fills a cache), so that the first share need not wait.
-fn warm_up(reference: &mut dyn Reference, seed: [u8; 32]) {
+fn warm_up(reference: &mut dyn Reference, seed: [u8; 32], variant: Variant) {
     let field = NonceField { offset: 0, len: 4, fixed: 0, free_bits: 32 };
     if let Ok(work) = Work::new(&[0; 4], field, Some(seed))
-        && let Err(error) = reference.hash(&work, 0)
+        && let Err(error) = reference.hash(&work.with_variant(variant), 0)
     {
         tracing::warn!("shares cannot be checked: {error}");
     }

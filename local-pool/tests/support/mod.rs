@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use rminer_algos::{Target, decode_hex, decode_hex_array, encode_hex};
+use blake2::digest::consts::U32;
+use blake2::{Blake2b, Digest};
+use rminer_algos::{Hash, Target, decode_hex, decode_hex_array, encode_hex};
 use rminer_pool::monero::Profile;
 use rminer_pool::{
     DifficultyConfig, Fault, Payload, PoolConfig, PoolCore, SessionId, ToyReference, Verification, toy_hash,
@@ -155,9 +157,13 @@ impl Rig {
     pub fn submit_share(&mut self, miner: &mut Miner, job: &Value, share: &Share) -> u64 {
         let request = miner.next_request;
         miner.next_request += 1;
-        let submit = json!({"id": request, "jsonrpc": "2.0", "method": "submit", "params": {
+        let mut submit = json!({"id": request, "jsonrpc": "2.0", "method": "submit", "params": {
             "id": miner.token, "job_id": job["job_id"], "nonce": share.nonce, "result": share.result,
         }});
+        if let Some(commitment) = &share.commitment {
+            submit["params"]["commitment"] = commitment.as_str().into();
+            submit["params"]["algo"] = "rx/2".into();
+        }
         self.send(miner.id, &submit);
         request
     }
@@ -187,6 +193,7 @@ pub struct Miner {
 pub struct Share {
     pub nonce: String,
     pub result: String,
+    pub commitment: Option<String>,
 }
 
 pub fn easy(profile: Profile) -> PoolConfig {
@@ -195,7 +202,7 @@ pub fn easy(profile: Profile) -> PoolConfig {
 
 pub fn login(id: u64) -> Value {
     json!({"id": id, "jsonrpc": "2.0", "method": "login", "params": {
-        "login": "WALLET", "pass": "x", "agent": "test/1", "rigid": "rig0", "algo": ["rx/0"],
+        "login": "WALLET", "pass": "x", "agent": "test/1", "rigid": "rig0", "algo": ["rx/0", "rx/2"],
     }})
 }
 
@@ -211,7 +218,7 @@ pub fn weak_share(job: &Value, nonce: u32) -> Share {
     find(job, nonce, |hash| !target.is_met_by(hash))
 }
 
-fn find(job: &Value, nonce: u32, wanted: impl Fn(&rminer_algos::Hash) -> bool) -> Share {
+fn find(job: &Value, nonce: u32, wanted: impl Fn(&Hash) -> bool) -> Share {
     let mut blob = decode_hex(job["blob"].as_str().unwrap()).unwrap();
     let seed: [u8; 32] = decode_hex_array(job["seed_hash"].as_str().unwrap()).unwrap();
     let fixed = u32::from(blob[42]) << 24;
@@ -219,8 +226,12 @@ fn find(job: &Value, nonce: u32, wanted: impl Fn(&rminer_algos::Hash) -> bool) -
         let nonce = (counter | fixed).to_le_bytes();
         blob[39..43].copy_from_slice(&nonce);
         let hash = toy_hash(&seed, &blob);
-        if wanted(&hash) {
-            return Share { nonce: encode_hex(&nonce), result: encode_hex(&hash.0) };
+        let second = job["algo"] == "rx/2";
+        let commitment = || Blake2b::<U32>::new().chain_update(&blob).chain_update(hash.0).finalize().into();
+        let proof = if second { Hash(commitment()) } else { hash };
+        if wanted(&proof) {
+            let commitment = second.then(|| encode_hex(&hash.0));
+            return Share { nonce: encode_hex(&nonce), result: encode_hex(&proof.0), commitment };
         }
     }
     panic!("no share in 100,000 nonces");
