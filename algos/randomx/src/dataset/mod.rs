@@ -2,6 +2,8 @@
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
+pub mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 mod portable;
 
@@ -33,6 +35,8 @@ pub trait ItemKernel: fmt::Debug + Send + Sync {
 pub enum DatasetKernel {
     /// For every processor.
     Portable,
+    /// Four items in vectors of 256 bits, with some in integer registers beside them.
+    Avx2,
     /// Eight items in a vector, by compiled code. It needs AVX-512F and AVX-512DQ.
     Avx512,
 }
@@ -40,7 +44,7 @@ pub enum DatasetKernel {
 impl DatasetKernel {
     /// All that this processor has, the fastest last.
     pub fn available() -> Vec<Self> {
-        let all = [Self::Portable, Self::Avx512];
+        let all = [Self::Portable, Self::Avx2, Self::Avx512];
         all.into_iter().filter(|kernel| kernel.is_available()).collect()
     }
 
@@ -49,14 +53,18 @@ impl DatasetKernel {
         Self::available().pop().unwrap_or(Self::Portable)
     }
 
+    #[cfg(target_arch = "x86_64")]
     fn is_available(self) -> bool {
         match self {
             Self::Portable => true,
-            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2"),
             Self::Avx512 => avx512::Avx512::is_available(),
-            #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx512 => false,
         }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn is_available(self) -> bool {
+        self == Self::Portable
     }
 
     /// Makes it for the programs of this cache.
@@ -66,22 +74,21 @@ impl DatasetKernel {
     /// [`Error::Memory`] when the system gives no memory for code.
     pub fn compile(self, cache: &Cache) -> Result<Box<dyn ItemKernel>, Error> {
         cache.key().ok_or(Error::NoKey)?;
-        let lacking = Error::Unsupported {
-            what: "this way to make dataset items",
-            reason: "the processor lacks instructions",
-        };
         if !self.is_available() {
-            return Err(lacking);
+            return Err(Error::Unsupported {
+                what: "this way to make dataset items",
+                reason: "the processor lacks instructions",
+            });
         }
         Ok(match self {
-            Self::Portable => Box::new(portable::Portable::new(cache.programs())),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => Box::new(avx2::Avx2::new(cache, avx2::Options::default())?),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => {
                 let cache_bytes = cache.memory().len();
                 Box::new(avx512::Avx512::new(cache.programs(), cache_bytes, CodeMode::detect()?)?)
             }
-            #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx512 => return Err(lacking),
+            _ => Box::new(portable::Portable::new(cache.programs())),
         })
     }
 }
@@ -90,6 +97,7 @@ impl fmt::Display for DatasetKernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Portable => "portable",
+            Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
         })
     }
