@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rminer_randomx::aes::Aes;
 use rminer_randomx::config;
@@ -30,6 +31,21 @@ struct Commitment {
     key: Hex,
     input: Hex,
     commitment: Hex,
+}
+
+#[derive(Deserialize)]
+struct Benchmark {
+    key: Hex,
+    blob: Hex,
+    nonce_offset: usize,
+    nonces: u32,
+    sums: Vec<Sum>,
+}
+
+#[derive(Deserialize)]
+struct Sum {
+    algo: String,
+    sum: Hex,
 }
 
 /// Bytes in hexadecimal.
@@ -142,5 +158,46 @@ fn commitments_are_those_published() {
             .find(|hash| (&hash.algo, &hash.key, &hash.input) == (&vector.algo, &vector.key, &vector.input));
         let hash: &[u8; 32] = hash.unwrap().hash.0.as_slice().try_into().unwrap();
         assert_eq!(blake::commitment(&vector.input.0, hash)[..], vector.commitment.0);
+    }
+}
+
+/// `cargo test --release -p rminer-randomx --test vectors -- --ignored` takes the processor's best engine, and with
+/// `RANDOMX_ENGINE=interpreter` the other, over a minute of many threads.
+#[test]
+#[ignore = "2000 hashes in light mode"]
+fn the_check_values_of_the_reference_s_benchmark_come_out() {
+    let benchmark: Benchmark = serde_json::from_str(include_str!("../vectors/benchmark.json")).unwrap();
+    let mut cache = Cache::allocate(&config::RX_0, Pages::Normal).unwrap();
+    cache.init(&benchmark.key.0);
+    let cache = Arc::new(cache);
+    let interpreted = std::env::var("RANDOMX_ENGINE").is_ok_and(|engine| engine == "interpreter");
+    for Sum { algo, sum } in &benchmark.sums {
+        let mut options = Options::detect(config::by_name(algo).unwrap());
+        if interpreted {
+            options.engine = Engine::Interpreter;
+        }
+        let next = AtomicU32::new(0);
+        let of_thread = || {
+            let mut vm = Vm::light(options, Arc::clone(&cache)).unwrap();
+            let (mut blob, mut sum) = (benchmark.blob.0.clone(), [0; 32]);
+            loop {
+                let nonce = next.fetch_add(1, Ordering::Relaxed);
+                if nonce >= benchmark.nonces {
+                    return sum;
+                }
+                blob[benchmark.nonce_offset..][..4].copy_from_slice(&nonce.to_le_bytes());
+                sum.iter_mut().zip(vm.hash(&blob)).for_each(|(sum, byte)| *sum ^= byte);
+            }
+        };
+        let mut total = [0; 32];
+        std::thread::scope(|scope| {
+            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(of_thread)).collect();
+            for thread in threads {
+                total.iter_mut().zip(thread.join().unwrap()).for_each(|(total, byte)| *total ^= byte);
+            }
+        });
+        assert_eq!(Hex(total.to_vec()), *sum, "{algo} by {}", options.engine);
+        println!("{algo} by {}: the check value of {} nonces", options.engine, benchmark.nonces);
     }
 }
