@@ -36,7 +36,7 @@ impl Engine {
     pub fn is_available(self) -> bool {
         match self {
             Self::Interpreter => true,
-            Self::Jit => false,
+            Self::Jit => compiler_is_available(),
         }
     }
 }
@@ -164,16 +164,28 @@ impl Machine for Interpreted {
 }
 
 /// An engine for these options.
-fn machine(options: &Options, _source: &Source) -> Result<Box<dyn Machine>, Error> {
+fn machine(options: &Options) -> Result<Box<dyn Machine>, Error> {
     match options.engine {
         Engine::Interpreter => {
             Ok(Box::new(Interpreted { interpreter: Interpreter::new(options.config), aes: options.aes }))
         }
+        #[cfg(target_arch = "x86_64")]
+        Engine::Jit => Ok(Box::new(crate::x86::Compiler::new(options)?)),
+        #[cfg(not(target_arch = "x86_64"))]
         Engine::Jit => Err(Error::Unsupported {
             what: "a compiler of RandomX programs",
             reason: "there is none for this processor",
         }),
     }
+}
+
+/// Whether there is a compiler for this processor, and the system lets its code run.
+fn compiler_is_available() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let is_supported = crate::x86::is_supported();
+    #[cfg(not(target_arch = "x86_64"))]
+    let is_supported = false;
+    is_supported && CodeMode::detect().is_ok()
 }
 
 /// A machine for one key.
@@ -219,7 +231,7 @@ impl Vm {
                 reason: "machines have one to three",
             });
         }
-        let machine = machine(&options, &source)?;
+        let machine = machine(&options)?;
         let lanes = (0..options.lanes).map(|_| Lane::new(&options)).collect::<Result<_, _>>()?;
         let generated = vec![0; options.config.program_bytes()];
         Ok(Self { options, source, machine, lanes, generated, begun: 0 })
@@ -327,7 +339,7 @@ impl Vm {
 }
 
 impl Lane {
-    fn new(options: &Options) -> Result<Self, Error> {
+    pub(crate) fn new(options: &Options) -> Result<Self, Error> {
         let program = Program::new(options.config);
         let settings = Settings::from_entropy(options.config, &program.entropy);
         let scratchpad = Memory::allocate(options.config.scratchpad_l3_bytes, options.pages, "scratchpad")?;
