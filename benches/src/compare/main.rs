@@ -53,11 +53,31 @@ struct Run {
     /// Seconds of hashing
     #[arg(long, default_value_t = 25)]
     seconds: u64,
+    /// Version of RandomX
+    #[arg(long, default_value = "rx/0", value_parser = ["rx/0", "rx/2"])]
+    algo: String,
+    /// Who computes our hashes
+    #[arg(long, default_value = "auto", value_parser = ["auto", "native", "reference"])]
+    engine: String,
+    /// Hashes that a thread of ours computes at once; measured where it is not given
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=3))]
+    lanes: Option<u8>,
 }
 
 impl Run {
     fn pus(&self) -> Result<Vec<u32>> {
         rminer::devices::affinity::parse_affinity(&self.affinity).context("--affinity")
+    }
+
+    /// What our own run is told.
+    fn arguments(&self) -> Vec<String> {
+        let seconds = self.seconds.to_string();
+        let given = [("--affinity", &self.affinity), ("--seconds", &seconds), ("--algo", &self.algo)];
+        let given = given.into_iter().chain([("--engine", &self.engine)]);
+        let mut arguments: Vec<String> =
+            given.flat_map(|(name, value)| [name.to_owned(), value.clone()]).collect();
+        arguments.extend(self.lanes.map(|lanes| format!("--lanes={lanes}")));
+        arguments
     }
 
     fn time(&self) -> Duration {
@@ -76,6 +96,10 @@ struct Measurement {
     init_ms: u64,
     /// Of that (ours) or beside it (xmrig), time to have the memory, where the program tells.
     memory_ms: Option<u64>,
+    /// Time from the start of the process to the first finished hash at full speed, in milliseconds.
+    first_hash_ms: u64,
+    /// How it hashes, where the program tells.
+    engine: Option<String>,
     /// Resident memory and huge pages while hashing, in KiB.
     memory_kib: u64,
     /// Huge pages in use and wanted, where the program tells.

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use super::{Measurement, Run};
 
 /// How often the log is read.
-const POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(20);
 
 /// A start that takes longer than this has failed.
 const MAX_START: Duration = Duration::from_secs(300);
@@ -41,7 +41,7 @@ impl Xmrig {
         }
         let threads = format!("--threads={}", pus.len());
         let affinity = format!("--cpu-affinity={mask:#x}");
-        let fixed = ["--bench=10M", "-a", "rx/0", "--print-time=1", "--no-color"];
+        let fixed = ["--bench=10M", "-a", run.algo.as_str(), "--print-time=1", "--no-color"];
         Ok(fixed.into_iter().map(str::to_owned).chain([threads, affinity]).collect())
     }
 
@@ -53,7 +53,7 @@ impl Xmrig {
         let child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("XMRIG does not run")?;
         let mut running = Running { child, log };
-        running.watch(&self.program, run.time())
+        running.watch(&self.program, run.time(), run.pus()?.len())
     }
 
     fn command(&self) -> Command {
@@ -90,17 +90,21 @@ struct Mark {
 }
 
 impl Running {
-    fn watch(&mut self, program: &Path, time: Duration) -> Result<Measurement> {
+    fn watch(&mut self, program: &Path, time: Duration, threads: usize) -> Result<Measurement> {
         let started = Instant::now();
         let mut hashing_since = None;
         let mut memory_kib = None;
         let mut first: Option<Mark> = None;
+        let mut ready_ms = None;
         loop {
             thread::sleep(POLL);
             if let Some(status) = self.child.try_wait()? {
                 bail!("xmrig ended early with {status}: {}", self.log_text());
             }
             let text = self.log_text();
+            if ready_ms.is_none() && text.contains("READY threads") {
+                ready_ms = u64::try_from(started.elapsed().as_millis()).ok();
+            }
             let Some((hashes, seconds)) = progress(&text) else {
                 if started.elapsed() > MAX_START {
                     bail!("xmrig does not start to hash: {text}");
@@ -123,6 +127,10 @@ impl Running {
                 cpu_rate_hs: done / (cpu_seconds(pid)? - first.cpu_seconds),
                 init_ms: start.ready_ms,
                 memory_ms: start.memory_ms,
+                // Ready, and then one hash of one thread.
+                first_hash_ms: ready_ms.context("xmrig tells not when it is ready")?
+                    + hash_ms(done, seconds - first.seconds, threads),
+                engine: None,
                 memory_kib: memory_kib.context("the run was too short to see its memory")?,
                 huge_pages: start.huge_pages,
             });
@@ -132,6 +140,13 @@ impl Running {
     fn log_text(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
+}
+
+/// Time that one thread takes for one hash, in milliseconds.
+fn hash_ms(hashes: f64, seconds: f64, threads: usize) -> u64 {
+    #[allow(clippy::cast_possible_truncation, reason = "some milliseconds")]
+    let whole = (seconds * 1000.0 * threads as f64 / hashes).ceil().min(1e6) as u64;
+    whole
 }
 
 /// Hashes and seconds of the last progress line: `bench 0.02% 1779/10000000 (5.023s)`.

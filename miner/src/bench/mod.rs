@@ -150,8 +150,10 @@ pub fn run(
     progress: &ProgressSink,
     stop: &AtomicBool,
 ) -> Result<Vec<BenchResult>, BenchError> {
-    if *settings.algorithm == registry::RANDOMX && crate::devices::chooses_a_cpu(&settings.devices) {
-        let result = randomx::run(&settings.cpu, options.length, progress, stop)?;
+    if settings.algorithm.engine == registry::RANDOMX.engine
+        && crate::devices::chooses_a_cpu(&settings.devices)
+    {
+        let result = randomx::run(&settings.cpu, settings.algorithm.variant, options.length, progress, stop)?;
         return Ok(vec![result]);
     }
     engine::run(settings, options, progress, stop)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use rminer_algos::registry::{ALGORITHMS, Algorithm};
+use rminer_algos::registry::{self, ALGORITHMS, Algorithm};
 
 mod latency;
 
@@ -150,7 +150,10 @@ fn failed(context: &Context<'_>, error: BenchError) -> Exit {
 
 fn print(results: &[BenchResult], length: BenchLength, context: &Context<'_>) -> Exit {
     let published = |result: &BenchResult| match length {
-        BenchLength::Hashes(hashes) => bench::randomx::published_sum(hashes, result.threads),
+        BenchLength::Hashes(hashes) => {
+            let variant = registry::find(result.algo)?.variant;
+            bench::randomx::published_sum(variant, hashes, result.threads)
+        }
         BenchLength::Time(_) => None,
     };
     let mut exit = if context.globals().json {

@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use rminer_algos::Variant;
 use serde::Serialize;
 
 use crate::cli::{Context, SetupArgs, SetupPart};
@@ -127,7 +128,7 @@ fn need(args: &SetupArgs) -> Result<Need, Problem> {
         return Ok(Need::one_node(threads));
     }
     let silent: crate::devices::NoticeSink = Arc::new(|_| {});
-    let setup = randomx::open(&CpuSettings::default(), &silent)
+    let setup = randomx::open(&CpuSettings::default(), Variant::V1, &silent)
         .map_err(|error| Problem::error("cpu", error.to_string()).help("name them with --threads N"))?;
     let by_node = setup.plan.by_node();
     // Where memory does not suffice for a dataset on each node, all share one.

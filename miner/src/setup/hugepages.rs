@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Places, Step};
-use crate::devices::cpu::randomx::huge_pages::{CACHE_PAGES, DATASET_PAGES, MACHINE_PAGES};
+use crate::devices::cpu::randomx::huge_pages::needed;
 use crate::problem::Problem;
 use crate::telemetry::roots::{entries, name_of, read, value};
 
@@ -39,7 +39,7 @@ impl Need {
 
 /// Pages of 2 MiB for dataset, cache and so many threads.
 fn pages(threads: u32) -> u32 {
-    (DATASET_PAGES + CACHE_PAGES).saturating_add(threads.saturating_mul(MACHINE_PAGES))
+    needed(usize::try_from(threads).unwrap_or(usize::MAX), true)
 }
 
 /// What the kernel has.

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rminer_algos::{Target, Work};
+use rminer_algos::{Target, Variant, Work};
 
 use super::{BenchError, BenchLength, BenchProgress, MemoryUse, ProgressSink, chain, memory_use, work};
 use crate::bench::power::PowerMeter;
@@ -98,13 +98,14 @@ pub(super) enum Told {
 
 pub(super) fn measure(
     setup: &RandomxSetup,
+    variant: Variant,
     length: BenchLength,
     progress: &ProgressSink,
     stop: &AtomicBool,
     meter: &PowerMeter,
 ) -> Result<Measured, BenchError> {
     let generation = Generation::default();
-    let work = work::work().map_err(|fault| DeviceError::Unsupported(fault.to_string()))?;
+    let work = work::work(variant).map_err(|fault| DeviceError::Unsupported(fault.to_string()))?;
     let shared = Shared {
         work: Arc::new(work),
         end: if let BenchLength::Hashes(hashes) = length { hashes } else { work::NONCES },
@@ -122,8 +123,10 @@ pub(super) fn measure(
         let (tell, told) = channel();
         for source in &setup.sources {
             let (tell, shared) = (tell.clone(), &shared);
-            // One thread for a number of hashes is xmrig's verification run, whose inputs are chained.
-            let chained = matches!(length, BenchLength::Hashes(_)) && setup.sources.len() == 1;
+            // One thread for a number of hashes is xmrig's verification run, whose inputs are chained. That of the
+            // second version is not done here.
+            let counted = matches!(length, BenchLength::Hashes(_)) && variant == Variant::V1;
+            let chained = counted && setup.sources.len() == 1;
             let body = move || {
                 let result =
                     if chained { chain::hash(setup, shared, &tell) } else { hash(&**source, shared, &tell) };
@@ -213,8 +216,9 @@ fn hash(source: &dyn DeviceSource, shared: &Shared, tell: &Sender<Told>) -> Resu
         while first < end && !shared.interrupt.is_set() {
             // Every hash meets this target, so every hash comes back.
             let done = device.scan(first..end, &shared.interrupt, &mut found)?;
-            let sum = found.drain(..).filter_map(|found| found.hash);
-            shared.count(done, sum.fold(0, |sum, hash| sum ^ work::value(&hash)));
+            let work = &shared.work;
+            let proofs = found.drain(..).filter_map(|found| Some(work.proof(found.nonce, &found.hash?)));
+            shared.count(done, proofs.fold(0, |sum, proof| sum ^ work::value(&proof)));
             first += done;
         }
     }

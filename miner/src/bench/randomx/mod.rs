@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use rminer_algos::registry;
+use rminer_algos::{Variant, registry};
 
 use self::measure::measure;
 pub use self::sums::published_sum;
@@ -29,6 +29,7 @@ use crate::telemetry::Watched;
 /// Every variant of [`BenchError`].
 pub fn run(
     cpu: &CpuSettings,
+    variant: Variant,
     length: BenchLength,
     progress: &ProgressSink,
     stop: &AtomicBool,
@@ -39,17 +40,21 @@ pub fn run(
         BenchLength::Hashes(hashes) if hashes == 0 || hashes > most => return Err(BenchError::Length),
         BenchLength::Time(_) | BenchLength::Hashes(_) => {}
     }
+    let algorithm = match variant {
+        Variant::V1 => &registry::RANDOMX,
+        Variant::V2 => &registry::RANDOMX_V2,
+    };
     let init_ms = Arc::new(AtomicU64::new(0));
-    let setup = device::open(cpu, &notices(progress, &init_ms))?;
+    let setup = device::open(cpu, variant, &notices(progress, &init_ms))?;
     let meter = PowerMeter::start(&Watched::cpus(&setup.sources));
-    let measured = measure(&setup, length, progress, stop, &meter)?;
+    let measured = measure(&setup, variant, length, progress, stop, &meter)?;
     let power_w = meter.watts();
     let seconds = measured.time.as_secs_f64();
     let (hugepages_have, hugepages_want) = measured.huge_pages;
     let mut devices: Vec<_> = setup.sources.iter().map(|source| source.info().id.clone()).collect();
     devices.dedup();
     Ok(BenchResult {
-        algo: registry::RANDOMX.name,
+        algo: algorithm.name,
         device: if devices.len() == 1 { devices.remove(0) } else { "cpu".into() },
         name: setup.topology.model.clone(),
         threads: setup.sources.len(),

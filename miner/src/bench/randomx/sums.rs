@@ -1,5 +1,7 @@
 //! The sums that xmrig 6.26 knows for its RandomX benchmark (rx/0): what it compares its own result with.
 
+use rminer_algos::Variant;
+
 /// Hashes, the sum of several threads, the sum of one thread whose inputs are chained.
 const SUMS: [(u64, &str, &str); 14] = [
     (10_000, "4a597463865acf0e", "adfc3a66f79bfe7f"),
@@ -18,8 +20,14 @@ const SUMS: [(u64, &str, &str); 14] = [
     (10_000_000, "b5231262e2792b26", "95e6bae68dd779cd"),
 ];
 
+/// The sum over the commitments of version 2 (rx/2), for several threads.
+const SUM_V2: (u64, &str) = (250_000, "18cf741a71484072");
+
 /// The sum for this number of hashes on this number of threads; `None` where none is known.
-pub fn published_sum(hashes: u64, threads: usize) -> Option<&'static str> {
+pub fn published_sum(variant: Variant, hashes: u64, threads: usize) -> Option<&'static str> {
+    if variant == Variant::V2 {
+        return ((hashes, true) == (SUM_V2.0, threads > 1)).then_some(SUM_V2.1);
+    }
     let (_, several, one) = SUMS.iter().find(|(of, _, _)| *of == hashes)?;
     Some(if threads == 1 { one } else { several })
 }

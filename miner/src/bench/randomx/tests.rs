@@ -4,11 +4,11 @@ use std::num::NonZeroU32;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use rminer_algos::Hash;
 use rminer_algos::randomx::LightReference;
+use rminer_algos::{Hash, Reference};
 
 use super::*;
-use crate::config::{HugePages, RandomxMode};
+use crate::config::{HugePages, RandomxEngine, RandomxMode};
 use crate::devices::DeviceError;
 use crate::devices::cpu::randomx::RandomxSetup;
 use crate::devices::cpu::randomx::tests::dataset_turn;
@@ -27,7 +27,7 @@ fn silent() -> ProgressSink {
 }
 
 fn run_now(threads: u32, length: BenchLength) -> Result<BenchResult, BenchError> {
-    run(&settings(threads), length, &silent(), &AtomicBool::new(false))
+    run(&settings(threads), Variant::V1, length, &silent(), &AtomicBool::new(false))
 }
 
 fn last_eight(hash: Hash) -> u64 {
@@ -82,12 +82,32 @@ fn several_threads_sum_all_nonces_once() {
     let sink = Arc::clone(&heard);
     let progress: ProgressSink = Arc::new(move |told| sink.lock().unwrap().push(told));
     let length = BenchLength::Hashes(HASHES.into());
-    let result = run(&settings(2), length, &progress, &AtomicBool::new(false)).unwrap();
+    let result = run(&settings(2), Variant::V1, length, &progress, &AtomicBool::new(false)).unwrap();
     assert_eq!((result.hashes, result.threads), (HASHES.into(), 2));
     assert_eq!(result.checksum, Some(format!("{:016x}", plain_sum())));
     let heard = heard.lock().unwrap();
     let ready = |told: &&BenchProgress| matches!(told, BenchProgress::Notice(Notice::DatasetReady(_)));
     assert_eq!(heard.iter().filter(ready).count(), 1, "both threads share one memory");
+}
+
+/// What the second version sums are its commitments.
+#[test]
+fn the_second_version_is_summed_by_its_commitments() {
+    const FEW: u64 = 3;
+    let work = work::work(Variant::V2).unwrap();
+    let mut engine = LightReference::default();
+    let proof = |nonce| work.proof(nonce, &engine.hash(&work, nonce).unwrap());
+    let sum = (0..FEW).map(proof).fold(0, |sum, proof| sum ^ last_eight(proof));
+    let mut cpu = settings(2);
+    if std::thread::available_parallelism().unwrap().get() < 2 {
+        return;
+    }
+    let length = BenchLength::Hashes(FEW);
+    let result = run(&cpu, Variant::V2, length, &silent(), &AtomicBool::new(false)).unwrap();
+    assert_eq!((result.algo, result.checksum), ("randomx-v2", Some(format!("{sum:016x}"))));
+    cpu.randomx_engine = RandomxEngine::Reference;
+    let refused = run(&cpu, Variant::V2, length, &silent(), &AtomicBool::new(false));
+    assert!(matches!(refused, Err(BenchError::Device(DeviceError::Unsupported(_)))), "{refused:?}");
 }
 
 #[test]
@@ -124,7 +144,7 @@ fn stop_ends_a_run() {
             std::thread::sleep(Duration::from_millis(200));
             stop.store(true, Ordering::Relaxed);
         });
-        run(&settings(1), BenchLength::Time(Duration::from_secs(3600)), &silent(), &stop)
+        run(&settings(1), Variant::V1, BenchLength::Time(Duration::from_secs(3600)), &silent(), &stop)
     });
     assert_eq!(result, Err(BenchError::Stopped));
     assert!(begun.elapsed() < Duration::from_secs(600), "it ran on for its hour");
@@ -147,18 +167,19 @@ fn sums_are_those_that_xmrig_publishes() {
     let mut cpu = settings(1);
     cpu.randomx_mode = RandomxMode::Fast;
     cpu.threads = None;
-    let mut setup = crate::devices::cpu::randomx::open(&cpu, &(Arc::new(|_| {}) as _)).unwrap();
+    let mut setup = crate::devices::cpu::randomx::open(&cpu, Variant::V1, &(Arc::new(|_| {}) as _)).unwrap();
     let sum = |setup: &RandomxSetup| {
         let length = BenchLength::Hashes(SHORTEST);
         let measured =
-            measure(setup, length, &silent(), &AtomicBool::new(false), &PowerMeter::start(&[])).unwrap();
+            measure(setup, Variant::V1, length, &silent(), &AtomicBool::new(false), &PowerMeter::start(&[]))
+                .unwrap();
         assert_eq!(measured.hashes, SHORTEST);
         format!("{:016x}", measured.sum.unwrap())
     };
     if setup.sources.len() > 1 {
-        assert_eq!(Some(sum(&setup).as_str()), published_sum(SHORTEST, 2));
+        assert_eq!(Some(sum(&setup).as_str()), published_sum(Variant::V1, SHORTEST, 2));
     }
     setup.sources.truncate(1);
-    assert_eq!(Some(sum(&setup).as_str()), published_sum(SHORTEST, 1));
-    assert_eq!(published_sum(SHORTEST + 1, 1), None);
+    assert_eq!(Some(sum(&setup).as_str()), published_sum(Variant::V1, SHORTEST, 1));
+    assert_eq!(published_sum(Variant::V1, SHORTEST + 1, 1), None);
 }

@@ -60,7 +60,7 @@ pub(super) fn rows(
 ) -> Result<(Vec<Row>, Vec<Problem>), DeviceError> {
     let settings =
         CpuSettings { state_folder: state_folder.map(Path::to_path_buf), ..CpuSettings::default() };
-    let setup = randomx::open(&settings, sink)?;
+    let setup = randomx::open(&settings, RANDOMX.variant, sink)?;
     let mut rows = nodes(&setup);
     for algorithm in ALGORITHMS {
         let opened = cpu::open(algorithm, &settings, sink);
@@ -146,9 +146,7 @@ fn nodes(setup: &RandomxSetup) -> Vec<Row> {
     for row in &mut rows {
         let Some(facts) = &mut row.cpu else { continue };
         facts.threads = facts.processors.len();
-        let machines =
-            u32::try_from(facts.threads).unwrap_or(u32::MAX).saturating_mul(huge_pages::MACHINE_PAGES);
-        facts.hugepages_want = (huge_pages::DATASET_PAGES + huge_pages::CACHE_PAGES).saturating_add(machines);
+        facts.hugepages_want = huge_pages::needed(facts.threads, true);
         (row.state, row.reason) = state(facts, memory_each);
     }
     rows

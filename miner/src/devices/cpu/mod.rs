@@ -43,13 +43,14 @@ pub fn open(
     if !can_compute(algorithm) {
         return Err(DeviceError::Unsupported(format!("{} is not computed on processors", algorithm.name)));
     }
-    let randomx::RandomxSetup { sources, topology, plan, engine, .. } = randomx::open(settings, notices)?;
+    let randomx::RandomxSetup { sources, topology, plan, engine, .. } =
+        randomx::open(settings, algorithm.variant, notices)?;
     Ok(CpuSetup { sources, topology, plan, engine })
 }
 
 /// Whether a processor can compute it at all.
 pub fn can_compute(algorithm: &Algorithm) -> bool {
-    !algorithm.kernels.is_empty() || *algorithm == RANDOMX
+    !algorithm.kernels.is_empty() || algorithm.engine == RANDOMX.engine
 }
 
 /// Puts the calling thread on its processing unit and behind everything interactive.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rminer_algos::randomx::{CACHE_BYTES, DATASET_BYTES, GIANT_PAGES, SCRATCHPAD_BYTES};
+use rminer_algos::randomx::{CACHE_BYTES, DATASET_BYTES, GIANT_PAGES, MAX_LANES, SCRATCHPAD_BYTES};
 
 use crate::problem::Problem;
 
@@ -15,7 +15,7 @@ pub(crate) const DATASET_PAGES: u32 = pages(DATASET_BYTES);
 /// Pages of 2 MiB that a cache takes while a dataset is filled from it.
 pub(crate) const CACHE_PAGES: u32 = pages(CACHE_BYTES);
 
-/// Pages of 2 MiB that one machine takes.
+/// Pages of 2 MiB that each lane of a machine takes.
 pub(crate) const MACHINE_PAGES: u32 = pages(SCRATCHPAD_BYTES);
 
 #[allow(clippy::cast_possible_truncation, reason = "constants of a few thousand pages")]
@@ -59,8 +59,13 @@ fn pool(folder: &Path) -> Pool {
 /// Pages of 2 MiB for everything that so many threads need, with the dataset or without it.
 pub(crate) fn needed(threads: usize, with_dataset: bool) -> u32 {
     let machines = u32::try_from(threads).unwrap_or(u32::MAX).saturating_mul(MACHINE_PAGES);
-    let dataset = if with_dataset { DATASET_PAGES } else { 0 };
-    dataset.saturating_add(CACHE_PAGES).saturating_add(machines)
+    if !with_dataset {
+        return CACHE_PAGES.saturating_add(machines);
+    }
+    // Threads that hash several nonces at once take those of the cache, which is gone by then.
+    let lanes = u32::try_from(MAX_LANES).unwrap_or(1);
+    let beside_dataset = CACHE_PAGES.saturating_add(machines).max(machines.saturating_mul(lanes));
+    DATASET_PAGES.saturating_add(beside_dataset)
 }
 
 /// The warning for pages that are missing: what it costs, the numbers, and the command that fixes it.
@@ -143,6 +148,7 @@ mod tests {
         );
         assert!(text.contains("vm.nr_hugepages = 100"), "{text}");
         assert_eq!((needed(12, true), needed(12, false)), (1180, 140));
+        assert_eq!(needed(100, true), 1040 + 300, "three lanes for each thread, once the cache is gone");
         let text = missing_giant(Pool { total: 3, free: 1 }).to_string();
         assert!(text.contains("1 of 2 pages of 1 GiB are free"), "{text}");
         assert!(text.contains("echo 4 | sudo tee"), "{text}");

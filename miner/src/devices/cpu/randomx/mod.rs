@@ -38,6 +38,7 @@ pub(crate) struct RandomxSetup {
     /// How hashes are computed, in words: `randomx-c jit+aes`.
     pub engine: String,
     tuning: Arc<Tuning>,
+    variant: Variant,
     hosts: Vec<Arc<Host<NodeMemory>>>,
 }
 
@@ -56,18 +57,17 @@ impl RandomxSetup {
 
     /// Whether threads still try how many hashes to compute at once.
     pub(crate) fn is_tuning(&self) -> bool {
-        // What benchmarks hash is version 1.
-        self.tuning.is_trying(Variant::V1)
+        self.tuning.is_trying(self.variant)
     }
 
     /// What is remembered of a measurement of lanes on this processor with these threads.
     pub(crate) fn measured_lanes(&self) -> Option<Entry> {
-        self.tuning.remembered(Variant::V1)
+        self.tuning.remembered(self.variant)
     }
 
     /// Hashes that a thread computes at once.
     pub(crate) fn lanes(&self) -> u32 {
-        u32::try_from(self.tuning.lanes(Variant::V1)).unwrap_or(1)
+        u32::try_from(self.tuning.lanes(self.variant)).unwrap_or(1)
     }
 
     /// Huge pages that hold datasets and machines now, and how many would hold all of them; in pages of
@@ -82,12 +82,20 @@ impl RandomxSetup {
 ///
 /// # Errors
 /// [`DeviceError::Unsupported`] when the settings ask for threads or units that are not there.
-pub(crate) fn open(settings: &CpuSettings, notices: &NoticeSink) -> Result<RandomxSetup, DeviceError> {
+pub(crate) fn open(
+    settings: &CpuSettings,
+    variant: Variant,
+    notices: &NoticeSink,
+) -> Result<RandomxSetup, DeviceError> {
     let topology = Arc::new(Topology::detect());
     let plan = plan::for_settings(&topology, settings, Needs::Scratchpads)?;
     let method = match settings.randomx_engine {
-        RandomxEngine::Auto => Method::fastest(),
-        RandomxEngine::Native => Method::detect(Engine::Native),
+        RandomxEngine::Auto if variant == Variant::V1 => Method::fastest(),
+        RandomxEngine::Auto | RandomxEngine::Native => Method::detect(Engine::Native),
+        RandomxEngine::Reference if variant != Variant::V1 => {
+            let text = "--randomx-engine reference computes the first version of RandomX only";
+            return Err(DeviceError::Unsupported(text.into()));
+        }
         RandomxEngine::Reference => Method::detect(Engine::Reference),
     };
     let engine = method.to_string();
@@ -114,7 +122,7 @@ pub(crate) fn open(settings: &CpuSettings, notices: &NoticeSink) -> Result<Rando
             huge_pages: settings.huge_pages,
             mode: settings.randomx_mode,
             tuning: Arc::clone(&tuning),
-            lanes: AtomicUsize::new(tuning.lanes(Variant::V1)),
+            lanes: AtomicUsize::new(tuning.lanes(variant)),
             notices: Arc::clone(notices),
             seen: memory::Seen::default(),
         }));
@@ -130,7 +138,7 @@ pub(crate) fn open(settings: &CpuSettings, notices: &NoticeSink) -> Result<Rando
         }
         hosts.push(host);
     }
-    Ok(RandomxSetup { sources, topology, plan, engine, tuning, hosts })
+    Ok(RandomxSetup { sources, topology, plan, engine, tuning, variant, hosts })
 }
 
 /// The planned threads by memory node. Where the memory does not suffice for a dataset on each node, all

@@ -59,7 +59,7 @@ fn scan_all(device: &mut dyn Device, end: u64) -> Vec<Found> {
 #[test]
 fn light_device_hashes_checks_and_examines() {
     let (sink, heard) = listen();
-    let setup = open(&settings(1, RandomxMode::Light), &sink).unwrap();
+    let setup = open(&settings(1, RandomxMode::Light), Variant::V1, &sink).unwrap();
     assert_eq!((setup.sources.len(), setup.hosts.len(), setup.huge_pages()), (1, 1, (0, 0)));
     let source = &setup.sources[0];
     assert_eq!((source.info().id.as_str(), source.info().worker, source.check()), ("cpu0", 0, Check::Behind));
@@ -105,7 +105,7 @@ fn small_nonce_spaces_end() {
     let (work, _) = block();
     let field = NonceField { offset: 39, len: 4, fixed: 0xAB00_0000, free_bits: 2 };
     let work = Arc::new(Work::new(work.blob(), field, work.seed().copied()).unwrap());
-    let setup = open(&settings(1, RandomxMode::Light), &listen().0).unwrap();
+    let setup = open(&settings(1, RandomxMode::Light), Variant::V1, &listen().0).unwrap();
     let mut device = setup.sources[0].open().unwrap();
     let interrupt = Generation::default().interrupt();
     device.load(&work, Target::MAX, &interrupt).unwrap();
@@ -131,7 +131,7 @@ fn small_nonce_spaces_end() {
 #[test]
 fn interrupts_and_faults_are_told_apart() {
     let (work, _) = block();
-    let setup = open(&settings(1, RandomxMode::Light), &listen().0).unwrap();
+    let setup = open(&settings(1, RandomxMode::Light), Variant::V1, &listen().0).unwrap();
     let mut device = setup.sources[0].open().unwrap();
     let generation = Generation::default();
     let old = generation.interrupt();
@@ -149,7 +149,7 @@ fn interrupts_and_faults_are_told_apart() {
 fn impossible_settings_are_refused() {
     let mut wrong = settings(1, RandomxMode::Auto);
     wrong.affinity = Some(vec![4000]);
-    let fault = open(&wrong, &listen().0).err().unwrap();
+    let fault = open(&wrong, Variant::V1, &listen().0).err().unwrap();
     assert!(matches!(&fault, DeviceError::Unsupported(text) if text.contains("4000")), "{fault}");
 }
 
@@ -171,7 +171,7 @@ pub(crate) fn dataset_turn() -> Option<std::fs::File> {
 fn fast_device_over_a_whole_dataset() {
     let Some(_turn) = dataset_turn() else { return };
     let (sink, heard) = listen();
-    let setup = open(&settings(1, RandomxMode::Fast), &sink).unwrap();
+    let setup = open(&settings(1, RandomxMode::Fast), Variant::V1, &sink).unwrap();
     let (work, hash) = block();
     let source = &setup.sources[0];
     let mut device = source.open().unwrap();

@@ -57,7 +57,7 @@ fn child() {
         "nothing" => (HugePages::Off, RandomxMode::Auto, 100),
         other => panic!("no such case: {other}"),
     };
-    let setup = open(&CpuSettings { huge_pages, ..settings(1, mode) }, &sink).unwrap();
+    let setup = open(&CpuSettings { huge_pages, ..settings(1, mode) }, Variant::V1, &sink).unwrap();
     let (work, hash) = block();
     let other_seed = Arc::new(Work::new(work.blob(), work.nonce_field(), Some([7; 32])).unwrap());
     let mut device = setup.sources[0].open().unwrap();
