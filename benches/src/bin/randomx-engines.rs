@@ -88,33 +88,33 @@ fn run(arguments: &Arguments) -> Result<()> {
     let slices = Mutex::new(vec![[Slice::default(); 2]; rounds]);
     let barrier = Barrier::new(pus.len());
     let time = Duration::from_millis(arguments.slice_ms.into());
+    let body = |number: usize, pu: u32| -> Result<()> {
+        // Without its place the figures are noisier, not wrong.
+        let _ = topology.pin(pu);
+        let machines = ways.map(|way| machine(way, variant, &dataset));
+        // Whoever fails must not leave the others at the barrier, so all look at the result together.
+        let ok = machines.iter().all(Result::is_ok);
+        barrier.wait();
+        let mut machines = machines.into_iter().collect::<Result<Vec<_>>>()?;
+        if !ok {
+            bail!("no machine");
+        }
+        for round in 0..rounds {
+            for turn in 0..2 {
+                let which = (round + turn) % 2;
+                barrier.wait();
+                let first = (round as u64) << 40 | (number as u64) << 32;
+                let slice = hash(&mut machines[which], first, time)?;
+                let mut slices = slices.lock().unwrap_or_else(PoisonError::into_inner);
+                let sum = &mut slices[round][which];
+                sum.hashes += slice.hashes;
+                sum.wall_s = sum.wall_s.max(slice.wall_s);
+                sum.cpu_s += slice.cpu_s;
+            }
+        }
+        Ok(())
+    };
     thread::scope(|scope| -> Result<()> {
-        let body = |number: usize, pu: u32| -> Result<()> {
-            // Without its place the figures are noisier, not wrong.
-            let _ = topology.pin(pu);
-            let machines = ways.map(|way| machine(way, variant, &dataset));
-            // Whoever fails must not leave the others at the barrier, so all look at the result together.
-            let ok = machines.iter().all(Result::is_ok);
-            barrier.wait();
-            let mut machines = machines.into_iter().collect::<Result<Vec<_>>>()?;
-            if !ok {
-                bail!("no machine");
-            }
-            for round in 0..rounds {
-                for turn in 0..2 {
-                    let which = (round + turn) % 2;
-                    barrier.wait();
-                    let first = (round as u64) << 40 | (number as u64) << 32;
-                    let slice = hash(&mut machines[which], first, time)?;
-                    let mut slices = slices.lock().unwrap_or_else(PoisonError::into_inner);
-                    let sum = &mut slices[round][which];
-                    sum.hashes += slice.hashes;
-                    sum.wall_s = sum.wall_s.max(slice.wall_s);
-                    sum.cpu_s += slice.cpu_s;
-                }
-            }
-            Ok(())
-        };
         let body = &body;
         let threads: Vec<_> =
             pus.iter().enumerate().map(|(number, pu)| scope.spawn(move || body(number, *pu))).collect();
@@ -129,11 +129,11 @@ fn run(arguments: &Arguments) -> Result<()> {
 
 fn dataset(method: Method, pus: &[u32], topology: &Topology) -> Result<Dataset> {
     let begun = Instant::now();
-    let best = |make: &dyn Fn(Pages) -> _| make(Pages::Huge).or_else(|_| make(Pages::Normal));
     let mut cache =
         Cache::allocate(method, Pages::Huge).or_else(|_| Cache::allocate(method, Pages::Normal))?;
     cache.init(&[0; 32]);
-    let mut dataset: Dataset = best(&|pages| Dataset::allocate(method, pages))?;
+    let mut dataset =
+        Dataset::allocate(method, Pages::Huge).or_else(|_| Dataset::allocate(method, Pages::Normal))?;
     let fill = dataset.fill(&cache)?;
     thread::scope(|scope| {
         for pu in pus {
