@@ -174,7 +174,7 @@ pub const KHEAVYHASH: Algorithm = Algorithm {
 };
 
 /// Every algorithm, in the order of lists.
-pub const ALGORITHMS: &[&Algorithm] = &[&SHA256D, &KHEAVYHASH, &RANDOMX];
+pub const ALGORITHMS: &[&Algorithm] = &[&SHA256D, &KHEAVYHASH, &RANDOMX, &RANDOMX_V2];
 
 /// The algorithm that a user means by `name`; letter case and surrounding spaces do not matter.
 pub fn find(name: &str) -> Option<&'static Algorithm> {
@@ -215,6 +215,18 @@ mod tests {
     }
 
     #[test]
+    fn siblings_share_an_engine_and_differ_in_version() {
+        assert_eq!(RANDOMX.siblings(), [&RANDOMX_V2]);
+        assert_eq!(RANDOMX_V2.siblings(), [&RANDOMX]);
+        assert!(SHA256D.siblings().is_empty() && KHEAVYHASH.siblings().is_empty());
+        for algorithm in ALGORITHMS {
+            assert_eq!((algorithm.sample)(1).unwrap().variant(), algorithm.variant, "{}", algorithm.name);
+            let siblings = algorithm.siblings();
+            assert!(siblings.iter().all(|other| other.variant != algorithm.variant), "{}", algorithm.name);
+        }
+    }
+
+    #[test]
     fn names_are_unique_and_found() {
         for algorithm in ALGORITHMS {
             for name in algorithm.aliases.iter().chain([&algorithm.name]) {
@@ -229,6 +241,6 @@ mod tests {
             assert!(algorithm.vectors.contains("_comment"));
         }
         assert_eq!(find("nosuch"), None);
-        assert_eq!(find_wire("rx/2"), None, "hashing another variant gets an address banned");
+        assert_eq!(find_wire("rx/3"), None, "hashing another variant gets an address banned");
     }
 }

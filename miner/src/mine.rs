@@ -7,9 +7,11 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rminer_algos::Variant;
 use rminer_stratum::client::{Client, ClientOptions};
 use rminer_stratum::connect::DialOptions;
 use rminer_stratum::tls::FilePins;
+use rminer_stratum::{PoolConfig, Protocol};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::alerts::Alerts;
@@ -39,6 +41,23 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 /// How long the last alerts may take to be delivered.
 const LAST_ALERTS: Duration = Duration::from_secs(5);
 
+/// The pools, which are offered what the devices can hash and nothing else.
+fn pools(settings: &Settings) -> Result<Vec<PoolConfig>, (Problem, Exit)> {
+    let also = devices::also(settings);
+    let needs_v2 = |pool: &PoolConfig| {
+        pool.randomx_v2_by_block_version
+            && pool.algorithm.variant == Variant::V1
+            && pool.url.protocol() == Protocol::Monerod
+    };
+    if also.is_empty() && settings.pools.iter().any(needs_v2) {
+        let text = "blocks of a later version need RandomX v2, which the C library does not compute";
+        let problem = Problem::error("pool-conflict", text)
+            .help("add --randomx-engine native, or leave randomx_v2_by_block_version out");
+        return Err((problem, Exit::Usage));
+    }
+    Ok(settings.pools.iter().map(|pool| PoolConfig { also: also.clone(), ..pool.clone() }).collect())
+}
+
 /// Mines as the settings say until it is stopped. `reload` reads the configuration again: when somebody asks for it,
 /// and when a service is told that its configuration has changed (SIGHUP).
 ///
@@ -50,7 +69,7 @@ pub fn mine(settings: &Settings, reload: Option<Reload<'_>>) -> Result<Exit, (Pr
         let _full = notices.try_send(notice);
     });
     let setup = devices::open(settings, &sink)?;
-    let client = Client::new(settings.pools.clone(), client_options(settings))
+    let client = Client::new(pools(settings)?, client_options(settings))
         .map_err(|error| (Problem::error("pool", error.to_string()), Exit::Usage))?;
     let names = client.pool_names();
     let interface = if settings.dry_run { None } else { open_interface(settings, &sink)? };

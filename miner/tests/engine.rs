@@ -61,10 +61,11 @@ fn mine(devices: &[SimOptions], profile: Profile, seconds: u64) -> Outcome {
 
 /// The same at a pool of this difficulty.
 fn mine_at(start: u64, devices: &[SimOptions], profile: Profile, seconds: u64) -> Outcome {
-    let pool = PoolConfig {
-        difficulty: DifficultyConfig { start, min: 1, ..DifficultyConfig::default() },
-        ..PoolConfig::with_profile(profile)
-    };
+    let difficulty = DifficultyConfig { start, min: 1, ..DifficultyConfig::default() };
+    mine_with(PoolConfig { difficulty, ..PoolConfig::with_profile(profile) }, devices, seconds)
+}
+
+fn mine_with(pool: PoolConfig, devices: &[SimOptions], seconds: u64) -> Outcome {
     let pool =
         LocalPool::spawn_thread(LocalPoolConfig { verifier: Verifier::Toy, ..LocalPoolConfig::from(pool) })
             .unwrap();
@@ -114,6 +115,24 @@ fn good_devices_are_credited() {
     assert_eq!(outcome.noted("Mismatch"), 0);
     assert_eq!(outcome.snapshot.devices.len(), 1, "two workers of one device");
     assert_eq!(outcome.snapshot.devices[0].workers, 2);
+}
+
+/// Jobs change the version of RandomX several times a second: every share is right for its own job, and a device that
+/// is wrong is found out in both.
+#[test]
+fn versions_are_followed_from_job_to_job() {
+    let pool = PoolConfig {
+        difficulty: DifficultyConfig { start: 1000, min: 1, ..DifficultyConfig::default() },
+        job_interval: Duration::from_millis(200),
+        ..PoolConfig::with_profile(Profile::by_name("algo-switch").unwrap())
+    };
+    let first = SimOptions { check: Check::First, ..SimOptions::default() };
+    let wrong = SimOptions { wrong_one_in: Some(3), ..first.clone() };
+    let outcome = mine_with(pool, &[first, SimOptions::default(), wrong], 5);
+    let shares = &outcome.stats.shares;
+    assert!(shares.accepted > 20 && outcome.stats.jobs > 10, "{:?}", outcome.stats);
+    assert_eq!(outcome.snapshot.shares.accepted, shares.accepted);
+    assert!(outcome.not_sent(NotSent::Miscompute) > 2, "{:?}", outcome.snapshot.shares);
 }
 
 #[test]

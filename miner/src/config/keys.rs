@@ -29,6 +29,7 @@ pub enum Setting {
     ApplyExtranonce,
     SuggestDifficulty,
     Pipeline,
+    RandomxV2ByVersion,
     Daemon,
     Devices,
     Threads,
@@ -453,6 +454,20 @@ pub const KEYS: &[Key] = &[
         .per_pool()
         .default("on")
         .more("A few old servers want each request only after the answer to the one before."),
+    Key::new(
+        Setting::RandomxV2ByVersion,
+        Group::Connection,
+        "randomx-v2-by-block-version",
+        "Monero node: blocks of version 17 and later are hashed by RandomX v2",
+    )
+    .words(SWITCH)
+    .file("randomx_v2_by_block_version", Form::Switch)
+    .per_pool()
+    .default("off")
+    .more(
+        "Off because no version is decided yet: 17 is only planned to bring RandomX v2, and a chain on which it \
+         does not would refuse every block. Pools name the algorithm and need no switch.",
+    ),
     Key::new(Setting::Daemon, Group::Connection, "daemon", "The pool is a Monero node: daemon+http://")
         .per_pool()
         .switch()

@@ -164,6 +164,8 @@ impl<'a> Builder<'a, '_, '_> {
         let keepalive =
             self.take(Setting::Keepalive, |text| values::word(text, &TOGGLES)).unwrap_or_default();
         let nicehash = self.take(Setting::Nicehash, |text| values::word(text, &TOGGLES)).unwrap_or_default();
+        let randomx_v2_by_block_version =
+            self.take(Setting::RandomxV2ByVersion, values::switch).unwrap_or(false);
         let redirects = [
             ("same-host", RedirectPolicy::SameHost),
             ("same-domain", RedirectPolicy::SameDomain),
@@ -177,6 +179,7 @@ impl<'a> Builder<'a, '_, '_> {
         let pool = PoolConfig {
             keepalive,
             nicehash,
+            randomx_v2_by_block_version,
             bitcoin,
             rpc_cookie,
             redirect,

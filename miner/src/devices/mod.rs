@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use rminer_algos::{Hash, Reference, Target, Unavailable, Work};
 use thiserror::Error;
 
-pub use self::open::{Chosen, LeftOut, Setup, chooses_a_cpu, kinds, open};
+pub use self::open::{Chosen, LeftOut, Setup, also, chooses_a_cpu, kinds, open};
 pub use self::os::host_name;
 use crate::engine::Throttle;
 use crate::problem::Problem;

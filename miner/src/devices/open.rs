@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use rminer_algos::Algorithm;
+use rminer_algos::randomx::{Engine, Method};
+use rminer_algos::registry::RANDOMX;
+use rminer_algos::{Algorithm, Variant};
 
 use super::{DeviceError, DeviceSource, Notice, NoticeSink, cpu, gpu};
-use crate::config::{DeviceSelection, Settings};
+use crate::config::{DeviceSelection, RandomxEngine, Settings};
 use crate::exit::Exit;
 use crate::problem::Problem;
 
@@ -80,6 +82,19 @@ pub fn open(settings: &Settings, notices: &NoticeSink) -> Result<Setup, (Problem
         return Err((problem.help("rminer devices"), Exit::NoDevice));
     }
     Ok(setup)
+}
+
+/// What the devices of these settings can hash beside their algorithm, with the memory that they have.
+pub fn also(settings: &Settings) -> Vec<&'static Algorithm> {
+    let algorithm = settings.algorithm;
+    // The C library knows one version of RandomX only.
+    let is_library = match settings.cpu.randomx_engine {
+        _ if algorithm.engine != RANDOMX.engine || algorithm.variant != Variant::V1 => false,
+        RandomxEngine::Auto => Method::fastest().engine() == Engine::Reference,
+        RandomxEngine::Native => false,
+        RandomxEngine::Reference => true,
+    };
+    if is_library { Vec::new() } else { algorithm.siblings() }
 }
 
 /// Whether any processor of whatever number is named.

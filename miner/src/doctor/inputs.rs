@@ -17,7 +17,7 @@ impl Inputs {
         let threads_by_node: Vec<_> = nodes.collect();
         let mines_on_cpus = !threads_by_node.is_empty();
         let needs_pages = mines_on_cpus
-            && settings.algorithm.name == rminer_algos::registry::RANDOMX.name
+            && settings.algorithm.engine == rminer_algos::registry::RANDOMX.engine
             && settings.cpu.huge_pages != crate::config::HugePages::Off;
         Self {
             need: needs_pages.then_some(Need { threads_by_node }),

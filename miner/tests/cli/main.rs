@@ -593,9 +593,9 @@ fn algos_lists_every_algorithm() {
     }
     let rows: Value = serde_json::from_str(&rminer(&["--json", "algos"]).stdout).unwrap();
     let names: Vec<_> = rows.as_array().unwrap().iter().map(|row| row["name"].clone()).collect();
-    assert_eq!(names, ["sha256d", "kheavyhash", "randomx"]);
+    assert_eq!(names, ["sha256d", "kheavyhash", "randomx", "randomx-v2"]);
     let kinds: Vec<_> = rows.as_array().unwrap().iter().map(|row| row["devices"].to_string()).collect();
-    assert_eq!(kinds, [r#"["gpu","cpu"]"#, r#"["gpu","cpu"]"#, r#"["cpu"]"#]);
+    assert_eq!(kinds, [r#"["gpu","cpu"]"#, r#"["gpu","cpu"]"#, r#"["cpu"]"#, r#"["cpu"]"#]);
 }
 
 #[test]

@@ -298,6 +298,7 @@ pub(super) const SETTINGS: &[Entry] = &[
         causes: &[
             "TLS settings for a pool that is not encrypted",
             "a pin together with trust on first use",
+            "RandomX v2 by block version, with the C library as the engine, which has no v2",
         ],
         remedies: &[
             "follow the help below the message: it names the setting to leave out",

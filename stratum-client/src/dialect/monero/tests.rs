@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use proptest::prelude::*;
 use rminer_algos::registry::{RANDOMX, RANDOMX_V2};
 use rminer_algos::{Hash, Template, decode_hex_array};
 
@@ -175,6 +176,39 @@ fn shares_keep_the_version_of_their_job() {
         let [Out::Line(submit)] = &out[..] else { panic!("{out:?}") };
         assert!(submit.contains(name), "{submit}");
         assert_eq!(submit.contains("commitment"), has_commitment, "{submit}");
+    }
+}
+
+proptest! {
+    /// Whatever order versions come in and whichever job a share is for: its fields are those of its own job.
+    #[test]
+    fn versions_in_any_order(
+        turns in proptest::collection::vec((0usize..5, any::<u32>(), 0usize..8, any::<[u8; 32]>()), 1..30),
+    ) {
+        let names = ["rx/0", "rx/2", "randomx", "RX/V2", "randomx/v2"];
+        let mut peer = Peer::logged_in();
+        let mut jobs = Vec::new();
+        for (number, (name, nonce, back, hash)) in turns.into_iter().enumerate() {
+            let id = format!("j{number}");
+            let job = only_job(peer.says(&job_line(&job_of(names[name]).replace("0f2c", &id))).unwrap());
+            prop_assert_eq!(job.algorithm.variant == Variant::V2, names[name].ends_with('2'));
+            jobs.push((id, job));
+            // The dialect keeps eight.
+            let (id, job) = &jobs[jobs.len() - 1 - back.min(jobs.len() - 1)];
+            let out = peer.submit_hash(job, nonce.into(), &encode_hex(&hash));
+            let [Out::Line(line)] = &out[..] else { panic!("{out:?}") };
+            let submit: serde_json::Value = serde_json::from_str(line).unwrap();
+            let params = &submit["params"];
+            let Template::Fixed(work) = &job.template else { panic!("{:?}", job.template) };
+            let proof = encode_hex(&work.proof(nonce.into(), &Hash(hash)).0);
+            let second = job.algorithm.variant == Variant::V2;
+            prop_assert_eq!(params["job_id"].as_str(), Some(id.as_str()));
+            prop_assert_eq!(params["result"].as_str(), Some(proof.as_str()));
+            let hash = second.then(|| encode_hex(&hash));
+            prop_assert_eq!(params["commitment"].as_str(), hash.as_deref());
+            prop_assert_eq!(params["algo"].as_str(), Some(if second { "rx/2" } else { "rx/0" }));
+            prop_assert_ne!(Some(&proof), hash.as_ref());
+        }
     }
 }
 
