@@ -218,7 +218,7 @@ pub static RX_YADA: Config = Config {
 };
 
 /// A copy to change some fields of.
-const fn clone_of(config: &Config) -> Config {
+pub(crate) const fn clone_of(config: &Config) -> Config {
     Config { ..*config }
 }
 

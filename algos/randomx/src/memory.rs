@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::path::Path;
 use std::ptr::NonNull;
 
 use crate::{Error, Pages};
@@ -46,6 +47,22 @@ impl Memory {
         }
         let pages = if pages == Pages::Giant && bytes < GIANT_BYTES { Pages::Huge } else { pages };
         let (start, owner) = system::allocate(bytes, pages).ok_or(error)?;
+        Ok(Self { start, bytes, pages, _owner: owner })
+    }
+
+    /// Memory of `bytes` bytes, rounded up to whole pages, that outlives the process: it is that of a file on
+    /// hugetlbfs (of its pages) or tmpfs. New memory is zeroed, else it holds what was written last, and whoever
+    /// opens it must not trust that. While it is open, nobody else can open it so.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when the file is in use, or not a regular file that is this user's alone, or there is
+    /// not enough space. A link is not followed.
+    pub fn keep(path: &Path, bytes: usize, what: &'static str) -> Result<Self, Error> {
+        let error = |reason| Error::Unsupported { what, reason };
+        if bytes == 0 || bytes > LARGEST_BYTES {
+            return Err(error("its size is out of bounds"));
+        }
+        let (start, bytes, pages, owner) = system::keep(path, bytes).map_err(error)?;
         Ok(Self { start, bytes, pages, _owner: owner })
     }
 

@@ -5,6 +5,7 @@
 pub mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod kept;
 mod portable;
 
 use std::fmt;
@@ -14,6 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 #[cfg(target_arch = "x86_64")]
 use crate::CodeMode;
+use kept::Kept;
+
 use crate::cache::{ITEM_BYTES, ITEM_WORDS};
 use crate::{Cache, Config, Error, Memory, Pages};
 
@@ -28,6 +31,13 @@ pub trait ItemKernel: fmt::Debug + Send + Sync {
     /// Fills `out` with the items from number `first_item` on. `cache` is the memory of the cache that the kernel
     /// was made for.
     fn fill(&self, cache: &[u8], first_item: u64, out: &mut [Item]);
+
+    /// Makes the item of `indices[i]` in `out[i]`, as far as both reach: what machines without a dataset need.
+    fn items(&self, cache: &[u8], indices: &[u64], out: &mut [Item]) {
+        for (&index, item) in indices.iter().zip(out) {
+            self.fill(cache, index, std::slice::from_mut(item));
+        }
+    }
 }
 
 /// How items are made. The result is the same.
@@ -107,8 +117,10 @@ impl fmt::Display for DatasetKernel {
 #[derive(Debug)]
 pub struct Dataset {
     config: &'static Config,
+    /// Its items, and behind them the label of a kept one.
     memory: Memory,
     contents: Option<Contents>,
+    kept: Option<Kept>,
 }
 
 /// What the memory holds: items `0..filled` of this key.
@@ -128,7 +140,7 @@ impl Dataset {
         let what = "dataset";
         let bytes =
             usize::try_from(config.dataset_bytes()).map_err(|_| Error::Memory { what, bytes: 0, pages })?;
-        Ok(Self { config, memory: Memory::allocate(bytes, pages, what)?, contents: None })
+        Ok(Self { config, memory: Memory::allocate(bytes, pages, what)?, contents: None, kept: None })
     }
 
     /// The pages that the memory is made of.
@@ -143,7 +155,27 @@ impl Dataset {
 
     /// All of its memory.
     pub fn memory(&self) -> &[u8] {
-        &self.memory
+        let (lines, _) = self.lines();
+        lines.as_flattened()
+    }
+
+    /// Its items as bytes, and what lies behind them.
+    fn lines(&self) -> (&[[u8; ITEM_BYTES]], &[[u8; ITEM_BYTES]]) {
+        let (lines, _) = self.memory.as_chunks();
+        lines.split_at(self.item_memory())
+    }
+
+    /// The same to be written.
+    fn lines_mut(&mut self) -> (&mut [[u8; ITEM_BYTES]], &mut [[u8; ITEM_BYTES]]) {
+        let items = self.item_memory();
+        let (lines, _) = self.memory.as_chunks_mut();
+        lines.split_at_mut(items)
+    }
+
+    /// Number of items. The memory of so many was allocated, so it fits.
+    #[allow(clippy::cast_possible_truncation)]
+    fn item_memory(&self) -> usize {
+        self.item_count() as usize
     }
 
     /// Number of its items, filled or not.
@@ -160,6 +192,7 @@ impl Dataset {
     /// Forgets what the memory holds, so that the next fill does all of it: for a dataset found corrupt.
     pub fn forget(&mut self) {
         self.contents = None;
+        self.kept_nothing();
     }
 
     /// Flips a bit of each of these items, and says nothing of it.
@@ -170,7 +203,7 @@ impl Dataset {
     pub fn inject_fault(&mut self, items: Range<u64>) -> Result<(), Error> {
         let range = Error::Range { start: items.start, end: items.end };
         let bounds = usize::try_from(items.start).ok().zip(usize::try_from(items.end).ok());
-        let (lines, _) = self.memory.as_chunks_mut::<ITEM_BYTES>();
+        let (lines, _) = self.lines_mut();
         let lines = bounds.and_then(|(start, end)| lines.get_mut(start..end)).ok_or(range)?;
         for line in lines {
             line[0] ^= 1;
@@ -203,6 +236,9 @@ impl Dataset {
         kernel: Box<dyn ItemKernel>,
     ) -> Result<Fill<'a>, Error> {
         let key = self.key_of(cache)?;
+        if self.contents.is_none() {
+            self.take_up(cache, &*kernel);
+        }
         let filled = match &self.contents {
             Some(contents) if *contents.key == *key => contents.filled,
             _ => 0,
@@ -225,6 +261,7 @@ impl Dataset {
     ) -> Result<Fill<'a>, Error> {
         self.key_of(cache)?;
         self.contents = None;
+        self.kept_nothing();
         Fill::new(self, cache, fastest(cache)?, items, chunk_items)
     }
 
@@ -238,7 +275,7 @@ impl Dataset {
 
     /// Bytes of one item; zeros where it has never been filled. `None` behind the last one.
     pub fn item(&self, index: u64) -> Option<&[u8; ITEM_BYTES]> {
-        let (lines, _) = self.memory.as_chunks();
+        let (lines, _) = self.lines();
         lines.get(usize::try_from(index).ok()?)
     }
 }
@@ -258,6 +295,9 @@ fn fastest(cache: &Cache) -> Result<Box<dyn ItemKernel>, Error> {
 pub struct Fill<'a> {
     start: NonNull<Item>,
     contents: &'a mut Option<Contents>,
+    config: &'static Config,
+    /// Where a kept dataset says what it holds.
+    label: Option<&'a mut [u8]>,
     cache: &'a Cache,
     kernel: Box<dyn ItemKernel>,
     items: Range<u64>,
@@ -285,10 +325,30 @@ impl<'a> Fill<'a> {
         if items.start > items.end || items.end > count || !chunks_fit {
             return Err(Error::Range { start: items.start, end: items.end });
         }
-        let start = NonNull::from(&mut *dataset.memory).cast();
+        if items.start == 0 {
+            dataset.kept_nothing();
+        }
+        let config = dataset.config;
+        let kept = dataset.kept.is_some();
+        let count = dataset.item_memory();
+        let (lines, _) = dataset.memory.as_chunks_mut::<ITEM_BYTES>();
+        let (lines, rest) = lines.split_at_mut(count);
+        let label = kept.then_some(rest.as_flattened_mut());
+        let start = NonNull::from(lines).cast();
         let next = AtomicU64::new(items.start);
         let contents = &mut dataset.contents;
-        Ok(Self { start, contents, cache, kernel, items, chunk_items, next, done: AtomicU64::new(0) })
+        Ok(Self {
+            start,
+            contents,
+            config,
+            label,
+            cache,
+            kernel,
+            items,
+            chunk_items,
+            next,
+            done: AtomicU64::new(0),
+        })
     }
 
     /// Fills the next chunk. `false` when no chunk is left to take; other threads may still be at theirs.
@@ -332,6 +392,9 @@ impl<'a> Fill<'a> {
         let (done, total) = (self.done_items(), self.total_items());
         if let Some(contents) = self.contents {
             contents.filled = self.items.start + done;
+            if let Some(label) = self.label.filter(|_| contents.filled == self.config.dataset_items()) {
+                kept::write(label, self.config, &contents.key);
+            }
         }
         if done == total { Ok(()) } else { Err(Error::Unfilled { done, total }) }
     }

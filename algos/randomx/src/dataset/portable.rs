@@ -26,4 +26,12 @@ impl ItemKernel for Portable {
             items(&self.programs, cache, indices, out);
         }
     }
+
+    fn items(&self, cache: &[u8], indices: &[u64], out: &mut [Item]) {
+        for (some, out) in indices.chunks(LANES).zip(out.chunks_mut(LANES)) {
+            let indices: [u64; LANES] = std::array::from_fn(|lane| some.get(lane).copied().unwrap_or(0));
+            let reached = out.len().min(some.len());
+            items(&self.programs, cache, indices, &mut out[..reached]);
+        }
+    }
 }

@@ -78,6 +78,12 @@ fn compare(key: &[u8], ranges: &[Range<u64>]) {
             let expected = oracle.items(range.clone());
             let wrong = items.iter().zip(expected).position(|(left, right)| left != right);
             assert_eq!(wrong, None, "{kernel}: {range:?} of key {key:?}");
+
+            let indices: Vec<u64> = range.clone().rev().take(100).collect();
+            compiled.items(cache.memory(), &indices, &mut items);
+            let wrong =
+                items.iter().zip(expected.iter().rev().take(100)).position(|(left, right)| left != right);
+            assert_eq!(wrong, None, "{kernel}: {range:?} backwards, of key {key:?}");
         }
     }
 }

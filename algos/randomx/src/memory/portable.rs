@@ -1,6 +1,7 @@
 //! Memory where the kernel is not Linux: normal pages from the allocator, and no code.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::path::Path;
 use std::ptr::NonNull;
 
 use super::{CodeMode, HUGE_BYTES};
@@ -29,6 +30,11 @@ pub(super) fn allocate(bytes: usize, pages: Pages) -> Option<(NonNull<u8>, Owner
     // SAFETY: the caller asks for one byte at least.
     let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
     Some((start, Owner { start, layout }))
+}
+
+/// Memory of a file with a name, see [`super::Memory::keep`].
+pub(super) fn keep(_: &Path, _: usize) -> Result<(NonNull<u8>, usize, Pages, Owner), &'static str> {
+    Err("memory is kept on Linux only")
 }
 
 /// Memory for code, see [`super::CodeMemory`].
