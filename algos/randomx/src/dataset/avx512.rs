@@ -33,16 +33,26 @@ const BATCH_ITEMS: usize = GROUP_ITEMS * GROUPS;
 struct Frame {
     /// Registers of all groups: of each the first set's, then the second's.
     registers: [[[[u64; LANES]; ITEM_WORDS]; SETS]; GROUPS],
-    /// Offsets in the cache of the lines that are XORed next.
-    lines: [[[u64; LANES]; SETS]; GROUPS],
+    /// The rest of all groups.
+    groups: [Group; GROUPS],
     /// A batch that goes nowhere else.
     items: [Item; BATCH_ITEMS],
-    /// Numbers of the next items.
-    numbers: [u64; LANES],
     cache: *const u8,
     out: *mut Item,
     constants: *const u64,
     batches: u64,
+    /// Groups that a batch has.
+    group_count: u64,
+}
+
+/// What a group has besides registers.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Group {
+    /// Offsets in the cache of the lines that are XORed next.
+    lines: [[u64; LANES]; SETS],
+    /// Numbers of the items of the next batch.
+    numbers: [[u64; LANES]; SETS],
 }
 
 /// The bytes of a vector.
@@ -52,7 +62,7 @@ const GROUP_BYTES: i32 = (SETS * ITEM_WORDS) as i32 * VECTOR_BYTES;
 /// Constants that do not come from a program.
 mod constant {
     pub(super) const ONE: usize = 0;
-    pub(super) const LANES: usize = 1;
+    pub(super) const BATCH_ITEMS: usize = 1;
     pub(super) const FACTOR: usize = 2;
     pub(super) const LOW_HALF: usize = 3;
     pub(super) const LINE_MASK: usize = 4;
@@ -100,7 +110,7 @@ impl Avx512 {
         }
         let mut code = CodeMemory::allocate(code_bytes(programs), Pages::Normal, mode)?;
         let mut constants =
-            vec![1, LANES as u64, ITEM_FACTOR, 0xffff_ffff, (cache_bytes / ITEM_BYTES - 1) as u64];
+            vec![1, BATCH_ITEMS as u64, ITEM_FACTOR, 0xffff_ffff, (cache_bytes / ITEM_BYTES - 1) as u64];
         constants.extend(ITEM_MASKS);
         let mut compiler = Compiler { assembler: Assembler::new(code.write_view(), 0), constants };
         compiler.function(programs);
@@ -109,12 +119,46 @@ impl Avx512 {
         Ok(Self { code, constants: constants.into(), cache_bytes })
     }
 
-    /// Makes `frame.batches` batches, one at least, and advances `frame.numbers` by as many items.
+    fn frame(&self, cache: &[u8]) -> Frame {
+        assert_eq!(cache.len(), self.cache_bytes, "a cache of another size");
+        Frame {
+            registers: [[[[0; LANES]; ITEM_WORDS]; SETS]; GROUPS],
+            groups: [Group { lines: [[0; LANES]; SETS], numbers: [[0; LANES]; SETS] }; GROUPS],
+            items: [[0; ITEM_WORDS]; BATCH_ITEMS],
+            cache: cache.as_ptr(),
+            out: std::ptr::null_mut(),
+            constants: self.constants.as_ptr(),
+            batches: 0,
+            group_count: GROUPS as u64,
+        }
+    }
+
+    /// Makes one batch, as many of its items as `out` takes, with no more groups than they need.
+    fn run_inside(&self, frame: &mut Frame, out: &mut [Item]) {
+        let count = out.len().min(BATCH_ITEMS);
+        frame.out = frame.items.as_mut_ptr();
+        frame.batches = 1;
+        frame.group_count = count.div_ceil(GROUP_ITEMS).max(1) as u64;
+        // SAFETY: the frame's own batch is as long as one, and aligned.
+        unsafe { self.run(frame) };
+        out[..count].copy_from_slice(&frame.items[..count]);
+    }
+
+    /// Makes `frame.batches` batches, one at least, and advances the numbers of items by whole batches.
     ///
     /// # Safety
-    /// `frame.out` must be aligned to 64 bytes, and good for `frame.batches` batches; the cache and the constants
-    /// must be those of this code.
+    /// `frame.out` must be aligned to 64 bytes, and good for `frame.batches` batches of `frame.group_count` groups, 1
+    /// to [`GROUPS`]; the cache and the constants must be those of this code.
     unsafe fn run(&self, frame: &mut Frame) {
+        #[cfg(test)]
+        if !Self::is_available() {
+            let argument = (&raw mut *frame).expose_provenance() as u64;
+            // SAFETY: the code is readable, and complete; the frame is as the caller promises.
+            return unsafe {
+                let code = std::slice::from_raw_parts(self.code.entry(), self.code.capacity());
+                simulator::call(code, argument);
+            };
+        }
         // SAFETY: at the entry stands a complete function of this signature, compiled by `compile`. It keeps the
         // registers that its convention says, and reads and writes what the frame points to.
         let function: extern "sysv64" fn(*mut Frame) = unsafe { std::mem::transmute(self.code.entry()) };
@@ -128,19 +172,10 @@ impl ItemKernel for Avx512 {
     /// # Panics
     /// When `cache` has not the length that the code was compiled for.
     fn fill(&self, cache: &[u8], first_item: u64, out: &mut [Item]) {
-        assert_eq!(cache.len(), self.cache_bytes, "a cache of another size");
-        let mut frame = Frame {
-            registers: [[[[0; LANES]; ITEM_WORDS]; SETS]; GROUPS],
-            lines: [[[0; LANES]; SETS]; GROUPS],
-            items: [[0; ITEM_WORDS]; BATCH_ITEMS],
-            numbers: std::array::from_fn(|lane| first_item.wrapping_add(lane as u64)),
-            cache: cache.as_ptr(),
-            out: std::ptr::null_mut(),
-            constants: self.constants.as_ptr(),
-            batches: 0,
-        };
+        let mut frame = self.frame(cache);
         let direct = if out.as_ptr().addr().is_multiple_of(ITEM_BYTES) { out.len() / BATCH_ITEMS } else { 0 };
         let (direct, rest) = out.split_at_mut(direct * BATCH_ITEMS);
+        frame.set_numbers(|item| first_item.wrapping_add(item as u64));
         frame.out = direct.as_mut_ptr();
         frame.batches = (direct.len() / BATCH_ITEMS) as u64;
         if frame.batches > 0 {
@@ -148,11 +183,29 @@ impl ItemKernel for Avx512 {
             unsafe { self.run(&mut frame) };
         }
         for rest in rest.chunks_mut(BATCH_ITEMS) {
-            frame.out = frame.items.as_mut_ptr();
-            frame.batches = 1;
-            // SAFETY: the frame's own batch is as long as one, and aligned.
-            unsafe { self.run(&mut frame) };
-            rest.copy_from_slice(&frame.items[..rest.len()]);
+            self.run_inside(&mut frame, rest);
+        }
+    }
+
+    /// # Panics
+    /// As [`Avx512::fill`].
+    fn items(&self, cache: &[u8], indices: &[u64], out: &mut [Item]) {
+        let mut frame = self.frame(cache);
+        let count = indices.len().min(out.len());
+        let (indices, out) = (&indices[..count], &mut out[..count]);
+        for (indices, out) in indices.chunks(BATCH_ITEMS).zip(out.chunks_mut(BATCH_ITEMS)) {
+            frame.set_numbers(|item| indices.get(item).copied().unwrap_or(0));
+            self.run_inside(&mut frame, out);
+        }
+    }
+}
+
+impl Frame {
+    /// Which items come next, from their places in a batch.
+    fn set_numbers(&mut self, number: impl Fn(usize) -> u64) {
+        let numbers = self.groups.iter_mut().flat_map(|group| group.numbers.as_flattened_mut());
+        for (item, place) in numbers.enumerate() {
+            *place = number(item);
         }
     }
 }
@@ -217,14 +270,14 @@ const PREFETCH_NTA: u8 = 0;
 const PLAIN: Extras = Extras { mask: 0, zeroing: false, broadcast: false, rounding: None };
 const BROADCAST: Extras = Extras { broadcast: true, ..PLAIN };
 
-/// Registers of the function: the frame, the cache, the constants, groups left, the group's registers and lines,
+/// Registers of the function: the frame, the cache, the constants, groups left, the group's registers, the rest of it,
 /// where items go, batches left.
 const FRAME: u8 = RDI;
 const CACHE: u8 = RSI;
 const CONSTANTS: u8 = RDX;
 const COUNT: u8 = RCX;
 const GROUP: u8 = R8;
-const LINES: u8 = R9;
+const REST: u8 = R9;
 const OUT: u8 = R10;
 const BATCHES: u8 = R11;
 
@@ -261,15 +314,16 @@ impl Compiler<'_> {
     /// A loop over the groups of a batch.
     fn groups(&mut self, body: impl FnOnce(&mut Self)) {
         let registers = std::mem::offset_of!(Frame, registers);
-        let lines = std::mem::offset_of!(Frame, lines);
+        let groups = std::mem::offset_of!(Frame, groups);
+        let count = std::mem::offset_of!(Frame, group_count);
         self.assembler.legacy(LEA, GROUP, Address::base(FRAME, displacement(registers)));
-        self.assembler.legacy(LEA, LINES, Address::base(FRAME, displacement(lines)));
-        self.assembler.move_constant(COUNT, GROUPS as u64);
+        self.assembler.legacy(LEA, REST, Address::base(FRAME, displacement(groups)));
+        self.assembler.legacy(MOV_LOAD, COUNT, Address::base(FRAME, displacement(count)));
         self.assembler.align(64);
         let start = self.assembler.position();
         body(self);
         self.add_constant(GROUP, GROUP_BYTES);
-        self.add_constant(LINES, SETS as i32 * VECTOR_BYTES);
+        self.add_constant(REST, displacement(size_of::<Group>()));
         self.assembler.legacy(DEC, DEC_EXTENSION, COUNT);
         self.assembler.jump_back(Some(Condition::NotZero), start);
     }
@@ -284,9 +338,10 @@ impl Compiler<'_> {
         const NUMBERS: u8 = FREE;
         const FIRST: u8 = FREE + 1;
         const OTHER: u8 = FREE + 2;
-        let numbers = Address::base(FRAME, displacement(std::mem::offset_of!(Frame, numbers)));
-        self.vector(VMOVDQA64_LOAD, NUMBERS, 0, numbers);
         for set in 0..SETS {
+            let numbers = displacement(std::mem::offset_of!(Group, numbers)) + set as i32 * VECTOR_BYTES;
+            let numbers = Address::base(REST, numbers);
+            self.vector(VMOVDQA64_LOAD, NUMBERS, 0, numbers);
             self.fetch(set, NUMBERS);
             self.with_constant(VPADDQ, FIRST, NUMBERS, constant::ONE);
             self.with_constant(VPMULLQ, FIRST, FIRST, constant::FACTOR);
@@ -294,9 +349,9 @@ impl Compiler<'_> {
                 self.with_constant(VPXORQ, OTHER, FIRST, constant::MASKS + word);
                 self.vector(VMOVDQA64_STORE, OTHER, 0, register_address(set, word));
             }
-            self.with_constant(VPADDQ, NUMBERS, NUMBERS, constant::LANES);
+            self.with_constant(VPADDQ, NUMBERS, NUMBERS, constant::BATCH_ITEMS);
+            self.vector(VMOVDQA64_STORE, NUMBERS, 0, numbers);
         }
-        self.vector(VMOVDQA64_STORE, NUMBERS, 0, numbers);
     }
 
     /// A program over a group, the lines that go into its registers, and whatever comes next.
@@ -527,7 +582,7 @@ const fn register_address(set: usize, word: usize) -> Address {
 }
 
 const fn lines_address(set: usize, lane: usize) -> Address {
-    Address::base(LINES, (set * LANES + lane) as i32 * 8)
+    Address::base(REST, displacement(std::mem::offset_of!(Group, lines)) + (set * LANES + lane) as i32 * 8)
 }
 
 const fn constant_address(constant: usize) -> Address {
@@ -538,6 +593,10 @@ const fn constant_address(constant: usize) -> Address {
 const fn displacement(offset: usize) -> i32 {
     offset as i32
 }
+
+#[cfg(test)]
+#[path = "avx512_simulator.rs"]
+mod simulator;
 
 #[cfg(test)]
 #[path = "avx512_tests.rs"]
