@@ -2,8 +2,6 @@
 //! the thread itself had. `cargo run --release -p rminer-randomx --example dataset_kernels [ITEMS [ROUNDS]]`
 #![allow(clippy::unwrap_used, unsafe_code)]
 
-use std::time::Instant;
-
 use rminer_randomx::config::RX_0;
 use rminer_randomx::dataset::{DatasetKernel, ItemKernel};
 use rminer_randomx::{Cache, Memory, Pages};
@@ -28,9 +26,9 @@ fn variants(cache: &Cache) -> Vec<(String, Box<dyn ItemKernel>)> {
         let numbers: Vec<usize> = text.split(',').map(|number| number.parse().unwrap()).collect();
         let [scalars, groups, per_cycle] = numbers[..] else { panic!("three numbers each") };
         let per_cycle = u32::try_from(per_cycle).unwrap();
-        let start = Instant::now();
+        let start = thread_seconds();
         let kernel = Avx2::new(cache, Options { scalars, groups, per_cycle }).unwrap();
-        println!("{text}: compiled in {} us", start.elapsed().as_micros());
+        println!("{text}: compiled in {} us", ((thread_seconds() - start) * 1e6) as u64);
         variants.push((text, Box::new(kernel)));
     }
     variants

@@ -249,14 +249,22 @@ fn merge(
 ) {
     let (mut left_start, mut right_start, mut taken) = (0, 0, 0);
     for (at, &end) in left_ends.iter().enumerate() {
-        code.bytes(&left[left_start..end]);
+        copy(&left[left_start..end], code);
         left_start = end;
         let target = (at + 1) * right_ends.len() / left_ends.len();
         if target > taken {
             let end = right_ends[target - 1];
-            code.bytes(&right[right_start..end]);
+            copy(&right[right_start..end], code);
             (right_start, taken) = (end, target);
         }
+    }
+}
+
+fn copy(bytes: &[u8], code: &mut Assembler<'_>) {
+    for bytes in bytes.chunks(8) {
+        let mut word = [0; 8];
+        word[..bytes.len()].copy_from_slice(bytes);
+        code.put(u64::from_le_bytes(word), bytes.len());
     }
 }
 

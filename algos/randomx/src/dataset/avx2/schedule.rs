@@ -7,7 +7,7 @@ use crate::x86::assembler::{Address, Assembler};
 const REGISTERS: usize = 16;
 
 /// Most instructions at work at once.
-const MOST_OPEN: usize = 12;
+const MOST_OPEN: usize = 8;
 
 /// Cycles from the begin of each operation to the end of all.
 fn heights(stream: &Stream) -> Vec<u16> {
@@ -41,6 +41,8 @@ fn uses(stream: &Stream) -> Vec<u16> {
 struct Open {
     next: usize,
     end: usize,
+    /// Cycle from which the operands of the next operation are there, if that is known.
+    from: u32,
 }
 
 /// Registers that an instruction may still need, before each of its operations: its own values that are live at the
@@ -56,21 +58,22 @@ fn needs(stream: &Stream) -> Vec<u8> {
     }
     for (&start, end) in stream.starts.iter().zip(ends) {
         let first = stream.operations.get(start).map_or(0, |operation| operation.result);
-        let (mut live, mut at_most) = (Vec::with_capacity(end - start), 0);
-        let mut count = 0u8;
+        let (mut count, mut at_most) = (0u8, 0);
         for (at, operation) in stream.operations.iter().enumerate().take(end).skip(start) {
-            live.push(count);
-            let mut sources: Vec<Value> = operation.sources().collect();
-            sources.sort_unstable();
-            sources.dedup();
-            let own = |value: &Value| *value >= first && last_use[usize::from(*value)] == at;
-            let dying = u8::try_from(sources.iter().filter(|value| own(value)).count()).unwrap_or(0);
-            count = count + 1 - dying;
+            needs[at] = count;
+            let mut seen = Value::MAX;
+            for value in operation.sources() {
+                let dies = value != seen && value >= first && last_use[usize::from(value)] == at;
+                count -= u8::from(dies);
+                seen = value;
+            }
+            count += 1;
         }
+        let mut next = count;
         for at in (start..end).rev() {
-            let before = live[at - start];
-            let after = live.get(at + 1 - start).copied().unwrap_or(count);
-            at_most = after.max(at_most);
+            let before = needs[at];
+            at_most = next.max(at_most);
+            next = before;
             needs[at] = at_most.saturating_sub(before);
         }
     }
@@ -89,35 +92,46 @@ pub(super) fn order(stream: &Stream, per_cycle: u32) -> Option<Vec<u16>> {
     let mut order = Vec::with_capacity(operations.len());
     let mut open: Vec<Open> = Vec::with_capacity(MOST_OPEN);
     let mut instruction = 0;
-    let (mut live, mut cycle, mut idle) = (usize::from(GIVEN), 0u32, 0);
+    let (mut live, mut reserved, mut cycle, mut idle) = (usize::from(GIVEN), 0, 0u32, 0);
     while order.len() < operations.len() {
         let (mut free, mut products, mut shifts) = (per_cycle, 2, 2);
         let before = order.len();
         while free > 0 {
             while let Some(&start) = stream.starts.get(instruction).filter(|_| open.len() < MOST_OPEN) {
-                let reserved: usize = open.iter().map(|open| usize::from(needs[open.next])).sum();
-                if live + reserved + usize::from(needs[start]) > REGISTERS {
+                let needed = usize::from(needs[start]);
+                if live + reserved + needed > REGISTERS {
                     break;
                 }
+                reserved += needed;
                 instruction += 1;
                 let end = stream.starts.get(instruction).copied().unwrap_or(operations.len());
-                open.push(Open { next: start, end });
+                open.push(Open { next: start, end, from: u32::MAX });
             }
-            let possible = |open: &Open| {
+            let mut best: Option<(usize, u16)> = None;
+            for (at, open) in open.iter_mut().enumerate() {
                 let operation = &operations[open.next];
+                if open.from == u32::MAX {
+                    let ready = operation.sources().map(|value| ready[usize::from(value)]);
+                    open.from = ready.max().unwrap_or(0);
+                }
                 let unit_free = match operation.unit {
                     Unit::Product => products > 0,
                     Unit::Shift => shifts > 0,
                     Unit::Any => true,
                 };
-                unit_free && operation.sources().all(|value| ready[usize::from(value)] <= cycle)
-            };
-            let best = open.iter().enumerate().filter(|(_, open)| possible(open));
-            let Some((at, _)) = best.max_by_key(|(_, open)| heights[open.next]) else { break };
+                let height = heights[open.next];
+                if unit_free && open.from <= cycle && best.is_none_or(|(_, other)| height >= other) {
+                    best = Some((at, height));
+                }
+            }
+            let Some((at, _)) = best else { break };
             let number = open[at].next;
-            open[at].next += 1;
-            if open[at].next == open[at].end {
+            reserved -= usize::from(needs[number]);
+            if number + 1 == open[at].end {
                 open.remove(at);
+            } else {
+                reserved += usize::from(needs[number + 1]);
+                open[at] = Open { next: number + 1, from: u32::MAX, ..open[at] };
             }
             let operation = &operations[number];
             live += 1;

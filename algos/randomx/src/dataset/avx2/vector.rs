@@ -53,6 +53,7 @@ pub(super) struct Operation {
 
 impl Operation {
     /// Values that it reads.
+    #[inline(always)]
     pub(super) fn sources(&self) -> impl Iterator<Item = Value> {
         let first = matches!(self.form, Form::Three | Form::Select(_)).then_some(self.first);
         let second = if let Source::Value(value) = self.second { Some(value) } else { None };
