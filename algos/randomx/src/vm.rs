@@ -14,6 +14,9 @@ use crate::{Cache, CodeMode, Config, Error, Memory, Pages};
 /// Inputs that a machine can hash at once.
 pub const MAX_LANES: usize = 3;
 
+/// Inputs that a machine of [`Vm::light_many`] can hash at once.
+pub const MAX_LIGHT_LANES: usize = 64;
+
 /// Bytes of a hash.
 pub const HASH_BYTES: usize = 32;
 
@@ -222,6 +225,29 @@ impl Vm {
         Self::new(options, Source::Light(cache))
     }
 
+    /// A light machine of many lanes, up to [`MAX_LIGHT_LANES`]: for pools and proxies, which have many hashes to
+    /// check. The lanes take each iteration together, and their dataset items are made together. Each lane has a
+    /// scratchpad of its own. `options.lanes` does not count.
+    ///
+    /// # Errors
+    /// Those of [`Vm::light`].
+    pub fn light_many(options: Options, cache: Arc<Cache>, lanes: usize) -> Result<Self, Error> {
+        if !(1..=MAX_LIGHT_LANES).contains(&lanes) {
+            return Err(Error::Unsupported {
+                what: "a light RandomX machine of so many lanes",
+                reason: "such machines have one to sixty-four",
+            });
+        }
+        let mut vm = Self::new(Options { lanes: 1, ..options }, Source::Light(cache.clone()))?;
+        #[cfg(target_arch = "x86_64")]
+        if options.engine == Engine::Jit {
+            vm.machine = Box::new(crate::x86::Lockstep::new(&options, cache, lanes)?);
+        }
+        vm.options.lanes = lanes;
+        vm.lanes = (0..lanes).map(|_| Lane::new(&options)).collect::<Result<_, _>>()?;
+        Ok(vm)
+    }
+
     fn new(options: Options, source: Source) -> Result<Self, Error> {
         source.key().ok_or(Error::NoKey)?;
         serves(&source, options.config)?;
@@ -263,7 +289,13 @@ impl Vm {
         if std::ptr::eq(config, self.options.config) {
             return Ok(());
         }
-        *self = Self::new(Options { config, ..self.options }, self.source.clone())?;
+        let options = Options { config, ..self.options };
+        *self = match &self.source {
+            Source::Light(cache) if options.lanes > MAX_LANES => {
+                Self::light_many(options, cache.clone(), options.lanes)?
+            }
+            source => Self::new(options, source.clone())?,
+        };
         Ok(())
     }
 

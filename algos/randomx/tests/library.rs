@@ -11,7 +11,7 @@ use std::sync::Arc;
 use oracle::{Oracle, V2};
 use rminer_randomx::config::{RX_0, RX_2};
 use rminer_randomx::dataset::Dataset;
-use rminer_randomx::vm::MAX_LANES;
+use rminer_randomx::vm::{MAX_LANES, MAX_LIGHT_LANES};
 use rminer_randomx::{Cache, Config, Engine, Options, Pages, Vm};
 
 /// Bytes that look random, from a number.
@@ -53,7 +53,7 @@ fn check(vm: &mut Vm, oracle: &mut Oracle, inputs: &[Vec<u8>], what: &str) {
     let mut pending = chunks.next().unwrap();
     vm.first(pending);
     loop {
-        let mut hashes = [[0; 32]; MAX_LANES];
+        let mut hashes = [[0; 32]; MAX_LIGHT_LANES];
         let next = chunks.next().unwrap_or(&[]);
         assert_eq!(vm.next(next, &mut hashes), pending.len());
         for (input, hash) in pending.iter().zip(hashes) {
@@ -86,6 +86,28 @@ fn every_engine_hashes_as_the_library_does() {
             }
         }
     }
+}
+
+/// Lanes that share their items, more and fewer of them than a kernel makes together; the last chunk leaves some idle.
+#[test]
+fn many_light_lanes_hash_as_the_library_does() {
+    let key = bytes(99, 32);
+    let cache = Arc::new(cache(&key));
+    for (config, flags) in versions() {
+        let mut oracle = Oracle::light(&key, flags);
+        for (lanes, count) in [(1, 2), (7, 9), (MAX_LIGHT_LANES, 20)] {
+            let mut vm = Vm::light_many(Options::detect(config), Arc::clone(&cache), lanes).unwrap();
+            let inputs: Vec<_> = (0..count).map(|at| bytes(at + 1000, 76)).collect();
+            check(&mut vm, &mut oracle, &inputs, &format!("{} in {lanes} lanes", config.name));
+        }
+    }
+    Vm::light_many(Options::detect(&RX_0), Arc::clone(&cache), 0).unwrap_err();
+    Vm::light_many(Options::detect(&RX_0), Arc::clone(&cache), MAX_LIGHT_LANES + 1).unwrap_err();
+    let mut vm = Vm::light_many(Options::detect(&RX_0), Arc::clone(&cache), MAX_LANES + 1).unwrap();
+    vm.set_config(&RX_2).unwrap();
+    assert_eq!(vm.lanes(), MAX_LANES + 1);
+    let expected = Vm::light(Options::detect(&RX_2), cache).unwrap().hash(b"version 2");
+    assert_eq!(vm.hash(b"version 2"), expected);
 }
 
 /// Fills a dataset on as many threads as there are processors.

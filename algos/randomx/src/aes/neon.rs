@@ -1,9 +1,7 @@
 //! Rounds of AES by the cryptographic instructions of aarch64.
 #![allow(unsafe_code)]
 
-use std::arch::aarch64::{
-    uint8x16_t, vaesdq_u8, vaeseq_u8, vaesimcq_u8, vaesmcq_u8, vdupq_n_u8, veorq_u8, vld1q_u8, vst1q_u8,
-};
+use std::arch::aarch64::{uint8x16_t, vdupq_n_u8, veorq_u8, vld1q_u8, vst1q_u8};
 use std::arch::asm;
 
 use super::rounds::{self, Column};
@@ -30,14 +28,38 @@ impl Column for Register {
 
     #[inline(always)]
     fn encrypt(self, key: Self) -> Self {
-        // SAFETY: only called from functions of this file that are entered with the feature `aes` present.
-        Self(unsafe { veorq_u8(vaesmcq_u8(vaeseq_u8(self.0, vdupq_n_u8(0))), key.0) })
+        let mut state = self.0;
+        // SAFETY: only called from functions of this file that are entered with the feature `aes` present. It works
+        // on registers alone. Written as text because an intrinsic would not be inlined here, and so that both
+        // instructions stay together, which processors join.
+        unsafe {
+            let zero = vdupq_n_u8(0);
+            asm!(
+                ".arch_extension aes",
+                "aese {state:v}.16b, {zero:v}.16b",
+                "aesmc {state:v}.16b, {state:v}.16b",
+                state = inout(vreg) state, zero = in(vreg) zero,
+                options(pure, nomem, nostack, preserves_flags)
+            );
+            Self(veorq_u8(state, key.0))
+        }
     }
 
     #[inline(always)]
     fn decrypt(self, key: Self) -> Self {
+        let mut state = self.0;
         // SAFETY: as in `encrypt`.
-        Self(unsafe { veorq_u8(vaesimcq_u8(vaesdq_u8(self.0, vdupq_n_u8(0))), key.0) })
+        unsafe {
+            let zero = vdupq_n_u8(0);
+            asm!(
+                ".arch_extension aes",
+                "aesd {state:v}.16b, {zero:v}.16b",
+                "aesimc {state:v}.16b, {state:v}.16b",
+                state = inout(vreg) state, zero = in(vreg) zero,
+                options(pure, nomem, nostack, preserves_flags)
+            );
+            Self(veorq_u8(state, key.0))
+        }
     }
 
     #[inline(always)]

@@ -154,6 +154,23 @@ fn an_unfinished_fill_is_taken_up_again() {
 }
 
 #[test]
+fn kernels_make_items_in_any_order() {
+    let cache = cache(b"any order");
+    let last = RX_0.dataset_items() - 1;
+    let indices: Vec<u64> = (0..77).map(|at| at * 12_345_678_901 % last).chain([0, last]).collect();
+    for kernel in DatasetKernel::available() {
+        let made = kernel.compile(&cache).unwrap();
+        for count in [0, 1, 5, 24, indices.len()] {
+            let mut out = vec![[0; 8]; count];
+            made.items(cache.memory(), &indices[..count], &mut out);
+            for (&index, item) in indices.iter().zip(&out) {
+                assert_eq!(*item, cache.item(index), "{kernel}: item {index} of {count}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_filled() {
     let mut dataset = dataset();
     let empty = Cache::allocate(&RX_0, Pages::Normal).unwrap();

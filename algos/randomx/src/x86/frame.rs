@@ -317,6 +317,9 @@ impl<'a, 'code> Frame<'a, 'code> {
     fn leave(&mut self, alone: bool) {
         if alone {
             let fields = LaneFields::of(0);
+            // For who goes on with another iteration; the mix is still in its register.
+            self.store(RAX, fields.mix);
+            self.store(RBP, fields.read_addresses);
             self.keep(fields);
             self.control_word(TO_STORE, fields.control);
         }

@@ -7,8 +7,11 @@ mod assembler_tests;
 mod body;
 mod context;
 mod frame;
+mod lockstep;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use self::lockstep::Lockstep;
 
 use std::fmt;
 
@@ -101,15 +104,32 @@ impl Machine for Compiler {
         }
         self.context.item = item_of;
         self.context.source = std::ptr::from_ref(source).cast();
-        // SAFETY: `entry` is the code that `compile` has just written for exactly these lanes: a function of the
-        // System V ABI that takes the context. It reads and writes the context and the scratchpads, which are as long
-        // as the configuration says (every address is masked to that), and reads the dataset at masked addresses
-        // behind the program's offset, the last of which is the last item (see `Settings`). It gives back all registers
-        // and MXCSR as it found them. `&mut self` and `&mut lanes` keep everyone else away.
+        // SAFETY: `compile` has just written the code for exactly these lanes. It reads and writes the context and the
+        // scratchpads, which are as long as the configuration says (every address is masked to that), and reads the
+        // dataset at masked addresses behind the program's offset, the last of which is the last item (see
+        // `Settings`). `&mut self` and `&mut lanes` keep everyone else away.
+        unsafe { self.enter() }
+        self.finish(lanes);
+    }
+}
+
+impl Compiler {
+    /// Runs the code.
+    ///
+    /// # Safety
+    /// `compile` has written it, and the context holds what it was written for: scratchpads that nobody else uses, and
+    /// a dataset that may be read wherever it reads.
+    unsafe fn enter(&mut self) {
+        // SAFETY: a function of the System V ABI that takes the context, as the caller says. It gives back all
+        // registers and MXCSR as it found them.
         unsafe {
             let run: Compiled = std::mem::transmute(self.code.entry());
             run(&raw mut *self.context);
         }
+    }
+
+    /// Takes over what the programs have left.
+    fn finish(&self, lanes: &mut [Lane]) {
         for (context, lane) in self.context.lanes.iter().zip(lanes) {
             lane.registers = context.registers;
             // SAFETY: the last iteration has set it to a line of 64 bytes in the lane's scratchpad, aligned to 64, and
@@ -118,9 +138,7 @@ impl Machine for Compiler {
             lane.rounding = rounding_of(context.control);
         }
     }
-}
 
-impl Compiler {
     /// Fetches the items that programs read first. Version 2 reads two before one that it has fetched itself.
     fn fetch_first_items(&self) {
         let mask = self.config.dataset_mask();

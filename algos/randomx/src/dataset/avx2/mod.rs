@@ -359,7 +359,7 @@ impl ItemKernel for Avx2 {
             let whole = groups * self.group_items();
             // SAFETY: `new` found AVX2. The buffer has room for all groups, and the target for all their items.
             unsafe {
-                self.run(cache, first, groups, &mut buffer);
+                self.run(cache, |at| first.wrapping_add(at as u64), groups, &mut buffer);
                 if whole == out.len() && out.as_ptr().addr().is_multiple_of(ITEM_BYTES) {
                     self.store(&buffer, groups, out.as_mut_ptr());
                 } else {
@@ -375,6 +375,25 @@ impl ItemKernel for Avx2 {
         // SAFETY: every processor of this architecture has it.
         unsafe { _mm_sfence() };
     }
+
+    fn items(&self, cache: &[u8], indices: &[u64], out: &mut [Item]) {
+        assert_eq!(cache.len(), (self.layout.line_mask as usize + 1) * ITEM_BYTES, "another cache");
+        let mut buffer = Buffer([0; MOST_GROUPS * MOST_GROUP_BYTES]);
+        let mut lines = [Line([0; ITEM_WORDS]); MOST_GROUPS * (LANES + MOST_SCALARS)];
+        for (indices, out) in indices.chunks(self.batch()).zip(out.chunks_mut(self.batch())) {
+            let groups = indices.len().div_ceil(self.group_items());
+            // Items that fill up the last group are nobody's.
+            let index = |at: usize| indices.get(at).copied().unwrap_or(0);
+            // SAFETY: `new` found AVX2. The buffer has room for all groups, and the lines for all their items.
+            unsafe {
+                self.run(cache, index, groups, &mut buffer);
+                self.store(&buffer, groups, lines.as_mut_ptr().cast());
+            }
+            for (out, line) in out.iter_mut().zip(&lines) {
+                *out = line.0;
+            }
+        }
+    }
 }
 
 /// An item where streaming stores want it.
@@ -383,38 +402,37 @@ impl ItemKernel for Avx2 {
 struct Line(Item);
 
 impl Avx2 {
-    /// Lets the first `groups` groups take all programs.
+    /// Lets the first `groups` groups take all programs; `number` says which item is the first, the second and so on.
     ///
     /// # Safety
     /// The processor has AVX2, and the cache is of the length that the code was compiled for.
     #[target_feature(enable = "avx2")]
-    unsafe fn run(&self, cache: &[u8], first_item: u64, groups: usize, buffer: &mut Buffer) {
+    unsafe fn run(&self, cache: &[u8], number: impl Fn(usize) -> u64, groups: usize, buffer: &mut Buffer) {
         let bytes = self.layout.bytes();
-        let mut item = first_item;
+        let mut item = 0;
         for group in buffer.0.chunks_exact_mut(bytes).take(groups) {
             let (vectors, others) = group.split_at_mut(Layout::VECTORS);
             let (scalars, lines) = others.split_at_mut(ITEM_BYTES * self.layout.scalars);
-            let firsts: [u64; LANES] =
-                std::array::from_fn(|lane| first_register(item.wrapping_add(lane as u64)));
+            let firsts: [u64; LANES] = std::array::from_fn(|lane| first_register(number(item + lane)));
             for (vector, mask) in vectors.as_chunks_mut::<32>().0.iter_mut().zip(ITEM_MASKS) {
                 for (word, first) in vector.as_chunks_mut::<8>().0.iter_mut().zip(firsts) {
                     *word = (first ^ mask).to_le_bytes();
                 }
             }
-            for (index, registers) in (LANES as u64..).zip(scalars.as_chunks_mut::<ITEM_BYTES>().0) {
-                let first = first_register(item.wrapping_add(index));
+            for (index, registers) in (LANES..).zip(scalars.as_chunks_mut::<ITEM_BYTES>().0) {
+                let first = first_register(number(item + index));
                 for (word, mask) in registers.as_chunks_mut::<8>().0.iter_mut().zip(ITEM_MASKS) {
                     *word = (first ^ mask).to_le_bytes();
                 }
             }
-            for (index, offset) in (0u64..).zip(lines.as_chunks_mut::<8>().0).take(self.group_items()) {
-                let line = item.wrapping_add(index) & u64::from(self.layout.line_mask);
+            for (index, offset) in (0..).zip(lines.as_chunks_mut::<8>().0).take(self.group_items()) {
+                let line = number(item + index) & u64::from(self.layout.line_mask);
                 *offset = (line * ITEM_BYTES as u64).to_le_bytes();
                 #[allow(clippy::cast_possible_truncation)]
                 let address = cache.as_ptr().wrapping_add(line as usize * ITEM_BYTES);
                 _mm_prefetch::<_MM_HINT_T0>(address.cast());
             }
-            item = item.wrapping_add(self.group_items() as u64);
+            item += self.group_items();
         }
         let start = buffer.0.as_mut_ptr();
         // SAFETY: `entry` is the begin of a complete function of this signature, which keeps the registers that
