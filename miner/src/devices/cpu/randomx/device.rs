@@ -134,7 +134,8 @@ impl Device for RandomXDevice {
         let Some(machine) = machine.as_mut() else { return Ok(0) };
         machine.vm.set_variant(variant).map_err(|fault| DeviceError::Unsupported(fault.to_string()))?;
         self.lanes = machine.vm.lanes() as u64;
-        let slice = if engine.tuning.is_trying(variant) { tuning::SLICE } else { SLICE };
+        let is_tried = machine.asked_lanes.is_some() && engine.tuning.is_trying(variant);
+        let slice = if is_tried { tuning::SLICE } else { SLICE };
         let begun = Instant::now();
         let (mut left, hits) = (range.clone(), found.len());
         // A share must not wait for the end of the slice; what is begun goes on in the next one.

@@ -54,6 +54,8 @@ pub(crate) struct Seen {
     no_huge_pages: AtomicBool,
     no_giant_pages: AtomicBool,
     light_mode: AtomicBool,
+    /// Whether the memory at hand is a cache alone.
+    is_light: AtomicBool,
     /// Huge pages of the dataset.
     dataset_pages: AtomicU32,
     /// Huge pages of the machines that exist.
@@ -130,11 +132,13 @@ impl Engine for NodeMemory {
         self.seen.dataset_pages.store(0, Ordering::Relaxed);
         match parked {
             Parked::Light(mut cache) => {
+                self.seen.is_light.store(true, Ordering::Relaxed);
                 cache.init(seed);
                 self.tell_ready(begun.elapsed(), RandomxMemory::Light);
                 Ok(Filled::Light(Arc::new(cache)))
             }
             Parked::Fast { mut dataset, cache, spent } => {
+                self.seen.is_light.store(false, Ordering::Relaxed);
                 let mut cache = match cache.map_or_else(|| self.cache(), Ok) {
                     Ok(cache) => cache,
                     Err(fault) => return Err((Some(Parked::Fast { dataset, cache: None, spent }), fault)),
@@ -298,6 +302,11 @@ impl NodeMemory {
         let have = seen.dataset_pages.load(Ordering::Relaxed) + seen.machine_pages.load(Ordering::Relaxed);
         let dataset = if self.mode == RandomxMode::Light { 0 } else { DATASET_PAGES };
         (have, dataset.saturating_add(self.wanted_machine_pages()))
+    }
+
+    /// Whether machines hash without a dataset, which one lane is for.
+    pub(super) fn is_light(&self) -> bool {
+        self.seen.is_light.load(Ordering::Relaxed)
     }
 
     /// Lanes that a machine for this variant should have; those that are made from now on have them.

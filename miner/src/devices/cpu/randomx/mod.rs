@@ -57,7 +57,8 @@ impl RandomxSetup {
 
     /// Whether threads still try how many hashes to compute at once.
     pub(crate) fn is_tuning(&self) -> bool {
-        self.tuning.is_trying(self.variant)
+        // Without a dataset nothing is tried, so there is nothing to wait for.
+        self.hosts.iter().any(|host| !host.engine().is_light()) && self.tuning.is_trying(self.variant)
     }
 
     /// What is remembered of a measurement of lanes on this processor with these threads.
