@@ -37,8 +37,7 @@ impl Lockstep {
     pub(crate) fn new(options: &Options, cache: Arc<Cache>, lanes: usize) -> Result<Self, Error> {
         let alone = Options { lanes: 1, ..*options };
         let compilers = (0..lanes).map(|_| Compiler::new(&alone)).collect::<Result<_, _>>()?;
-        // The kernel for AVX-512 makes items that follow each other, and these do not.
-        let kernel = DatasetKernel::Avx2.compile(&cache);
+        let kernel = DatasetKernel::best().compile(&cache);
         let kernel = kernel.or_else(|_| DatasetKernel::Portable.compile(&cache))?;
         Ok(Self {
             compilers,

@@ -7,6 +7,7 @@ mod assembler_tests;
 mod body;
 mod context;
 mod frame;
+mod light_item;
 mod lockstep;
 #[cfg(test)]
 mod tests;
@@ -14,16 +15,18 @@ mod tests;
 pub(crate) use self::lockstep::Lockstep;
 
 use std::fmt;
+use std::sync::Arc;
 
 use self::assembler::Assembler;
 use self::body::INSTRUCTION_BYTES;
 use self::context::{Context, ItemCallback, control_of, rounding_of};
 use self::frame::{FRAME_BYTES, Frame, Items};
+use self::light_item::LightItem;
 use crate::config::Config;
 use crate::instruction::Opcode;
 use crate::registers::Registers;
 use crate::vm::{Lane, Machine, Options, Source};
-use crate::{CodeMemory, Error, low_word};
+use crate::{Cache, CodeMemory, Error, low_word};
 
 /// A compiled function over all lanes.
 type Compiled = unsafe extern "sysv64" fn(*mut Context);
@@ -39,6 +42,8 @@ pub(crate) struct Compiler {
     opcodes: [Opcode; 256],
     code: CodeMemory,
     context: Box<Context>,
+    /// Makes the items of light mode, once there was a run of it. A machine has one source all its life.
+    light_item: Option<LightItem>,
 }
 
 // SAFETY: the pointers in the context are set and used within one call of `run`, which has `&mut self`.
@@ -61,7 +66,13 @@ impl Compiler {
         let bytes = options.lanes * (FRAME_BYTES + config.program_instructions * INSTRUCTION_BYTES);
         let code = CodeMemory::allocate(bytes, options.pages, options.code)
             .or_else(|_| CodeMemory::allocate(bytes, crate::Pages::Normal, options.code))?;
-        Ok(Self { config, opcodes: config.opcodes(), code, context: Box::new(Context::new()) })
+        Ok(Self {
+            config,
+            opcodes: config.opcodes(),
+            code,
+            context: Box::new(Context::new()),
+            light_item: None,
+        })
     }
 
     /// Compiles the programs of all lanes into one function.
@@ -102,8 +113,9 @@ impl Machine for Compiler {
         if items == Items::Memory {
             self.fetch_first_items();
         }
-        self.context.item = item_of;
-        self.context.source = std::ptr::from_ref(source).cast();
+        if let Source::Light(cache) = source {
+            self.take_items_from(cache);
+        }
         // SAFETY: `compile` has just written the code for exactly these lanes. It reads and writes the context and the
         // scratchpads, which are as long as the configuration says (every address is masked to that), and reads the
         // dataset at masked addresses behind the program's offset, the last of which is the last item (see
@@ -114,6 +126,18 @@ impl Machine for Compiler {
 }
 
 impl Compiler {
+    /// Lets compiled programs ask for items of this cache.
+    fn take_items_from(&mut self, cache: &Arc<Cache>) {
+        if self.light_item.is_none() {
+            self.light_item = LightItem::new(cache, self.code.mode()).ok();
+        }
+        (self.context.item, self.context.source) = match &self.light_item {
+            Some(item) => (item.function(), cache.memory().as_ptr().cast::<()>()),
+            // Without memory for code items are made the slow way.
+            None => (item_of as ItemCallback, Arc::as_ptr(cache).cast()),
+        };
+    }
+
     /// Runs the code.
     ///
     /// # Safety
@@ -164,10 +188,10 @@ impl fmt::Debug for Compiler {
 
 /// Makes an item for compiled code in light mode.
 extern "sysv64" fn item_of(source: *const (), number: u64, out: *mut [u64; 8]) {
-    // SAFETY: compiled code passes on the source that `run` borrows while it calls, and the room for an item in the
+    // SAFETY: compiled code passes on the cache that `run` borrows while it calls, and the room for an item in the
     // context.
     unsafe {
-        *out = (*source.cast::<Source>()).item(number);
+        *out = (*source.cast::<Cache>()).item(number);
     }
 }
 
