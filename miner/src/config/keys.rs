@@ -517,7 +517,7 @@ pub const KEYS: &[Key] = &[
         .default("auto")
         .more(
             "native: our own engine. reference: the C library of RandomX's author, slower to start, rx/0 only. auto: \
-             native where it compiles programs for this processor, reference in light mode.",
+             native where it compiles programs for this processor.",
         ),
     Key::new(Setting::RandomxLanes, Group::Device, "randomx-lanes", "RandomX hashes that a thread computes at once")
         .value("NUMBER")

@@ -36,10 +36,8 @@ pub(crate) struct NodeMemory {
     pub(crate) pus: Vec<u32>,
     /// Mining threads that will share it.
     pub(crate) threads: usize,
-    /// How hashes are computed over a dataset.
+    /// How hashes are computed.
     pub(crate) method: Method,
-    /// How they are computed without one.
-    pub(crate) light_method: Method,
     pub(crate) huge_pages: HugePages,
     pub(crate) mode: RandomxMode,
     /// Which number of lanes is best.
@@ -141,7 +139,7 @@ impl Engine for NodeMemory {
             }
             Parked::Fast { mut dataset, cache, spent } => {
                 self.seen.is_light.store(false, Ordering::Relaxed);
-                let mut cache = match cache.map_or_else(|| self.cache(self.method), Ok) {
+                let mut cache = match cache.map_or_else(|| self.cache(), Ok) {
                     Ok(cache) => cache,
                     Err(fault) => return Err((Some(Parked::Fast { dataset, cache: None, spent }), fault)),
                 };
@@ -169,7 +167,7 @@ impl Engine for NodeMemory {
         let lanes = self.lanes.load(Ordering::Relaxed);
         let make = |pages, lanes| match memory {
             Filled::Fast(dataset) => Vm::fast(self.method.with_lanes(lanes), pages, Arc::clone(dataset)),
-            Filled::Light(cache) => Vm::light(self.light_method.with_lanes(1), pages, Arc::clone(cache)),
+            Filled::Light(cache) => Vm::light(self.method.with_lanes(1), pages, Arc::clone(cache)),
         };
         let asked_lanes = matches!(memory, Filled::Fast(_)).then_some(lanes);
         if self.wants_huge_pages()
@@ -199,14 +197,14 @@ impl NodeMemory {
             Some(Parked::Light(_)) | None => {}
         }
         if self.mode == RandomxMode::Light {
-            return Ok(Parked::Light(self.cache(self.light_method)?));
+            return Ok(Parked::Light(self.cache()?));
         }
         match self.dataset() {
             Ok(dataset) => Ok(Parked::Fast { dataset, cache: None, spent: Duration::ZERO }),
             Err(fault) if self.mode == RandomxMode::Fast || self.huge_pages == HugePages::On => Err(fault),
             Err(_) => {
                 self.warn_once(&self.seen.light_mode, too_little_memory);
-                Ok(Parked::Light(self.cache(self.light_method)?))
+                Ok(Parked::Light(self.cache()?))
             }
         }
     }
@@ -251,13 +249,13 @@ impl NodeMemory {
         Dataset::allocate(self.method, Pages::Normal).map_err(|fault| memory_error(&fault))
     }
 
-    fn cache(&self, method: Method) -> Result<Cache, DeviceError> {
+    fn cache(&self) -> Result<Cache, DeviceError> {
         if self.wants_huge_pages()
-            && let Ok(cache) = Cache::allocate(method, Pages::Huge)
+            && let Ok(cache) = Cache::allocate(self.method, Pages::Huge)
         {
             return Ok(cache);
         }
-        Cache::allocate(method, Pages::Normal).map_err(|fault| memory_error(&fault))
+        Cache::allocate(self.method, Pages::Normal).map_err(|fault| memory_error(&fault))
     }
 
     /// Fills with one thread on each unit, until done or told to stop.

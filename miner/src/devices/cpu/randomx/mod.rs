@@ -22,7 +22,7 @@ pub(crate) use self::remembered::{Entry, Rate};
 use self::tuning::{Offer, Tuning};
 use super::place;
 use super::plan::{self, Needs, Plan, PlannedThread};
-use crate::config::{CpuSettings, RandomxEngine, RandomxMode};
+use crate::config::{CpuSettings, RandomxEngine};
 use crate::devices::topology::Topology;
 use crate::devices::{DeviceError, DeviceInfo, DeviceSource, Notice, NoticeSink};
 use crate::problem::Problem;
@@ -99,14 +99,6 @@ pub(crate) fn open(
         }
         RandomxEngine::Reference => Method::detect(Engine::Reference),
     };
-    // The C library compiles the making of dataset items, which light mode spends its time on; our own engine does so for
-    // datasets only.
-    let library = Method::detect(Engine::Reference);
-    let light_method = match settings.randomx_engine {
-        RandomxEngine::Auto if variant == Variant::V1 && library.has_jit() => library,
-        _ => method,
-    };
-    let method = if settings.randomx_mode == RandomxMode::Light { light_method } else { method };
     let engine = method.to_string();
     let offer = Offer {
         default: method.lanes(),
@@ -128,7 +120,6 @@ pub(crate) fn open(
             pus: filling_units(&topology, settings.affinity.as_deref(), node),
             threads: threads.len(),
             method,
-            light_method,
             huge_pages: settings.huge_pages,
             mode: settings.randomx_mode,
             tuning: Arc::clone(&tuning),
