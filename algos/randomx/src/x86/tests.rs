@@ -1,7 +1,9 @@
 //! The compiler beside the interpreter, on the whole state that a program leaves.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use iced_x86::{Decoder, DecoderOptions, Mnemonic};
 use proptest::prelude::*;
 
 use super::*;
@@ -203,6 +205,35 @@ proptest! {
             })
             .collect();
         compare(&mut compiler, &mut lanes, &empty_dataset(config));
+    }
+}
+
+/// Every byte belongs to an instruction, and every jump goes to the start of one.
+#[test]
+fn a_disassembler_reads_the_code() {
+    for config in [&RX_0, &RX_2] {
+        for items in [Items::Memory, Items::Callback] {
+            let options = options(config, 2);
+            let mut random = Random(5);
+            let lanes: Vec<_> = (0..2).map(|_| lane(&options, &mut random, &|_| {})).collect();
+            let bytes = 2 * (FRAME_BYTES + config.program_instructions * INSTRUCTION_BYTES);
+            let mut code = vec![0; bytes];
+            let mut assembler = Assembler::new(&mut code, 0);
+            let programs = lanes.iter().map(|lane| (&lane.program, &lane.settings));
+            Frame::new(&mut assembler, config, &config.opcodes(), items).write(programs);
+            let end = assembler.finish().unwrap();
+            let mut decoder = Decoder::with_ip(64, &code[..end], 0, DecoderOptions::NONE);
+            let read: Vec<_> = decoder.iter().collect();
+            let starts: HashSet<u64> = read.iter().map(iced_x86::Instruction::ip).collect();
+            for instruction in &read {
+                assert!(!instruction.is_invalid(), "at {}", instruction.ip());
+                if instruction.is_jcc_short_or_near() {
+                    assert!(starts.contains(&instruction.near_branch_target()), "at {}", instruction.ip());
+                }
+            }
+            assert_eq!(read.last().map(iced_x86::Instruction::mnemonic), Some(Mnemonic::Ret));
+            assert_eq!(read.last().map(iced_x86::Instruction::next_ip), Some(end as u64));
+        }
     }
 }
 
