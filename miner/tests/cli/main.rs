@@ -670,7 +670,7 @@ fn devices_say_more_when_asked() {
     let rows: Value = serde_json::from_str(&rminer(&["devices", "--json"]).stdout).unwrap();
     let algorithms = rows[0]["algorithms"].as_array().unwrap();
     let mined: Vec<_> = algorithms.iter().map(|row| row["algo"].as_str().unwrap()).collect();
-    assert_eq!(mined, ["sha256d", "kheavyhash", "randomx"]);
+    assert_eq!(mined, ["sha256d", "kheavyhash", "randomx", "randomx-v2"]);
     assert!(algorithms.iter().all(|row| row["engine"] != "" && row["reason"] == ""), "{rows}");
 }
 
