@@ -172,10 +172,10 @@ fn refused(algorithm: &Algorithm, fault: DeviceError) -> (Problem, Exit) {
 mod tests {
     use std::sync::{Mutex, PoisonError};
 
-    use rminer_algos::registry::{RANDOMX, SHA256D};
+    use rminer_algos::registry::{RANDOMX, RANDOMX_V2, SHA256D};
 
     use super::*;
-    use crate::config::{DevicePattern, Globals, Layers, Pools, resolve};
+    use crate::config::{DevicePattern, Globals, Layers, Pools, RandomxMode, resolve};
 
     /// What is opened for these devices, and the codes of the warnings.
     fn opened(
@@ -199,6 +199,35 @@ mod tests {
 
     fn only(patterns: &[DevicePattern]) -> DeviceSelection {
         DeviceSelection::Only(patterns.to_vec())
+    }
+
+    /// Offered is what the device that is opened says of itself: the C library has one version only.
+    #[test]
+    fn what_is_offered_is_what_the_device_hashes() {
+        let settings = resolve(&Layers::default(), Pools::Ignored, Globals::default()).unwrap().settings;
+        for (algorithm, engines) in [
+            (&RANDOMX, &[RandomxEngine::Auto, RandomxEngine::Native, RandomxEngine::Reference][..]),
+            (&RANDOMX_V2, &[RandomxEngine::Auto, RandomxEngine::Native]),
+        ] {
+            for mode in [RandomxMode::Auto, RandomxMode::Fast, RandomxMode::Light] {
+                for engine in engines {
+                    let mut settings = settings.clone();
+                    settings.algorithm = algorithm;
+                    settings.devices = only(&[DevicePattern::Cpus]);
+                    settings.cpu.randomx_mode = mode;
+                    settings.cpu.randomx_engine = *engine;
+                    let setup = open(&settings, &(Arc::new(|_| {}) as _)).unwrap();
+                    let is_library = setup.chosen[0].engine.starts_with("randomx-c");
+                    assert_eq!(
+                        also(&settings).is_empty(),
+                        is_library,
+                        "{} {mode:?} {engine:?}",
+                        algorithm.name
+                    );
+                }
+            }
+        }
+        assert!(also(&Settings { algorithm: &SHA256D, ..settings }).is_empty());
     }
 
     #[test]
