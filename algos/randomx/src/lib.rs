@@ -35,3 +35,8 @@ pub use vm::{Engine, Options, Vm};
 pub(crate) const fn low_word(value: u64) -> u32 {
     value as u32
 }
+
+/// The examples of the crate's README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
