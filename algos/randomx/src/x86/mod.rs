@@ -64,8 +64,10 @@ impl Compiler {
             });
         }
         let bytes = options.lanes * (FRAME_BYTES + config.program_instructions * INSTRUCTION_BYTES);
-        let code = CodeMemory::allocate(bytes, options.pages, options.code)
-            .or_else(|_| CodeMemory::allocate(bytes, crate::Pages::Normal, options.code))?;
+        // Huge pages for code are not worth a refusal; an error names what was asked for.
+        let code = CodeMemory::allocate(bytes, options.pages, options.code).or_else(|asked| {
+            CodeMemory::allocate(bytes, crate::Pages::Normal, options.code).map_err(|_| asked)
+        })?;
         Ok(Self {
             config,
             opcodes: config.opcodes(),
