@@ -107,6 +107,14 @@ impl PartialEq for Algorithm {
 
 impl Eq for Algorithm {}
 
+/// RandomX of this version.
+pub fn randomx(variant: Variant) -> &'static Algorithm {
+    match variant {
+        Variant::V1 => &RANDOMX,
+        Variant::V2 => &RANDOMX_V2,
+    }
+}
+
 /// RandomX as Monero uses it (`rx/0`).
 pub const RANDOMX: Algorithm = Algorithm {
     name: "randomx",

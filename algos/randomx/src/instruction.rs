@@ -1,4 +1,15 @@
-//! Instructions of the virtual machine as they are encoded (specs 5.1).
+//! Instructions of the virtual machine as they are encoded (specs 5.1), and what all engines make of them.
+
+use crate::config::Config;
+
+/// The integer register whose IADD_RS adds its immediate value too (specs 5.2.1).
+pub const DISPLACED_REGISTER: u8 = 5;
+
+/// What FSCAL_R flips: the sign and the low four bits of the exponent (specs 5.3.4).
+pub const SCALE_MASK: u64 = 0x80f0_0000_0000_0000;
+
+/// From this condition on ISTORE writes to the whole scratchpad (specs 5.1.4).
+const STORE_L3_CONDITION: u32 = 14;
 
 /// What an instruction does (specs 5.2 to 5.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -109,6 +120,18 @@ impl Instruction {
         self.modifier as u32 >> 4
     }
 
+    /// Whether ISTORE writes to the whole scratchpad.
+    pub const fn stores_to_l3(self) -> bool {
+        self.condition() >= STORE_L3_CONDITION
+    }
+
+    /// What CBRANCH adds to its register, to be extended by its sign, and the bits that it looks at then (specs 5.4.2).
+    pub const fn branch(self, config: &Config) -> (u32, u32) {
+        let bit = self.condition() + config.jump_offset;
+        let below = if bit > 0 { 1 << (bit - 1) } else { 0 };
+        ((self.imm32 | 1 << bit) & !below, ((1 << config.jump_bits) - 1) << bit)
+    }
+
     /// The immediate value with its sign in 64 bits.
     pub const fn imm64(self) -> u64 {
         self.imm32 as i32 as i64 as u64
@@ -126,5 +149,15 @@ mod tests {
         assert_eq!((instruction.shift(), instruction.condition()), (1, 10));
         assert!(!instruction.reads_l1());
         assert_eq!(instruction.imm64(), 0xffff_ffff_80ff_ffff);
+        assert!(!instruction.stores_to_l3());
+    }
+
+    #[test]
+    fn branches_set_one_bit_and_clear_the_one_below() {
+        let branch = |modifier, imm32| {
+            Instruction { modifier, imm32, ..Instruction::default() }.branch(&crate::config::RX_0)
+        };
+        assert_eq!(branch(0, 0), (0x100, 0xff00));
+        assert_eq!(branch(0xf0, u32::MAX), (0xffbf_ffff, 0x7f80_0000));
     }
 }

@@ -5,20 +5,11 @@
 use crate::aes::Aes;
 use crate::config::{Config, Version};
 use crate::float::{self, Pair, Rounding};
-use crate::instruction::{Instruction, Opcode};
+use crate::instruction::{DISPLACED_REGISTER, Instruction, Opcode, SCALE_MASK};
 use crate::low_word;
 use crate::program::{E_MANTISSA_MASK, Program, Settings};
 use crate::reciprocal::reciprocal;
 use crate::registers::Registers;
-
-/// The register whose IADD_RS adds its immediate value too (specs 5.2.1).
-const DISPLACED_REGISTER: usize = 5;
-
-/// From this condition on ISTORE writes to the whole scratchpad (specs 5.1.4).
-const STORE_L3_CONDITION: u32 = 14;
-
-/// What FSCAL_R flips: the sign and the low four bits of the exponent (specs 5.3.4).
-const SCALE_MASK: u64 = 0x80f0_0000_0000_0000;
 
 /// Where in the scratchpad an operand lies.
 #[derive(Debug, Clone, Copy)]
@@ -303,7 +294,7 @@ impl Interpreter {
         });
         match self.opcodes[usize::from(instruction.opcode)] {
             Opcode::IaddRs => {
-                let plus = if dst == DISPLACED_REGISTER { offset } else { 0 };
+                let plus = if dst == usize::from(DISPLACED_REGISTER) { offset } else { 0 };
                 Step::AddShifted { dst, src, shift: instruction.shift(), plus }
             }
             Opcode::IaddM => integer(Integer::Add, or_l3),
@@ -337,16 +328,13 @@ impl Interpreter {
             Opcode::FdivM => Step::Divide { dst: float_dst, address: memory },
             Opcode::FsqrtR => Step::SquareRoot { dst: float_dst },
             Opcode::Cbranch => {
-                let bit = instruction.condition() + self.config.jump_offset;
-                let below = if bit > 0 { 1 << (bit - 1) } else { 0 };
-                let plus = (offset | 1 << bit) & !below;
-                let mask = ((1 << self.config.jump_bits) - 1) << bit;
-                Step::Branch { dst, plus, mask, target: modified[dst] }
+                let (plus, mask) = instruction.branch(self.config);
+                let plus = i64::from(plus.cast_signed()).cast_unsigned();
+                Step::Branch { dst, plus, mask: mask.into(), target: modified[dst] }
             }
             Opcode::Cfround => Step::SetRounding { src, rotation: instruction.imm32 & 63 },
             Opcode::Istore => {
-                let whole = instruction.condition() >= STORE_L3_CONDITION;
-                let mask = if whole { l3_mask } else { level };
+                let mask = if instruction.stores_to_l3() { l3_mask } else { level };
                 Step::Store { address: Address { base: Some(dst), offset, mask }, src }
             }
             Opcode::Nop => Step::Nothing,

@@ -166,14 +166,22 @@ impl Machine for Interpreted {
     }
 }
 
-/// An engine for these options.
-fn machine(options: &Options) -> Result<Box<dyn Machine>, Error> {
+/// An engine for these options and this source; `is_lockstep` is what [`Vm::light_many`] asks for.
+fn machine(options: &Options, source: &Source, is_lockstep: bool) -> Result<Box<dyn Machine>, Error> {
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (source, is_lockstep);
     match options.engine {
         Engine::Interpreter => {
             Ok(Box::new(Interpreted { interpreter: Interpreter::new(options.config), aes: options.aes }))
         }
         #[cfg(target_arch = "x86_64")]
-        Engine::Jit => Ok(Box::new(crate::x86::Compiler::new(options)?)),
+        Engine::Jit => Ok(match source {
+            Source::Light(cache) if is_lockstep => {
+                Box::new(crate::x86::Lockstep::new(options, Arc::clone(cache), options.lanes)?)
+            }
+            Source::Light(cache) => Box::new(crate::x86::Compiler::new(options, Some(cache))?),
+            Source::Fast(_) => Box::new(crate::x86::Compiler::new(options, None)?),
+        }),
         #[cfg(not(target_arch = "x86_64"))]
         Engine::Jit => Err(Error::Unsupported {
             what: "a compiler of RandomX programs",
@@ -199,6 +207,8 @@ fn compiler_is_available() -> bool {
 pub struct Vm {
     options: Options,
     source: Source,
+    /// Whether lanes take each iteration together ([`Vm::light_many`]).
+    is_lockstep: bool,
     machine: Box<dyn Machine>,
     lanes: Vec<Lane>,
     /// Bytes of a program, fresh from the generator.
@@ -238,29 +248,26 @@ impl Vm {
                 reason: "such machines have one to sixty-four",
             });
         }
-        let mut vm = Self::new(Options { lanes: 1, ..options }, Source::Light(cache.clone()))?;
-        #[cfg(target_arch = "x86_64")]
-        if options.engine == Engine::Jit {
-            vm.machine = Box::new(crate::x86::Lockstep::new(&options, cache, lanes)?);
-        }
-        vm.options.lanes = lanes;
-        vm.lanes = (0..lanes).map(|_| Lane::new(&options)).collect::<Result<_, _>>()?;
-        Ok(vm)
+        Self::of(Options { lanes, ..options }, Source::Light(cache), true)
     }
 
     fn new(options: Options, source: Source) -> Result<Self, Error> {
-        source.key().ok_or(Error::NoKey)?;
-        serves(&source, options.config)?;
         if !(1..=MAX_LANES).contains(&options.lanes) {
             return Err(Error::Unsupported {
                 what: "a RandomX machine of so many lanes",
                 reason: "machines have one to three",
             });
         }
-        let machine = machine(&options)?;
+        Self::of(options, source, false)
+    }
+
+    fn of(options: Options, source: Source, is_lockstep: bool) -> Result<Self, Error> {
+        source.key().ok_or(Error::NoKey)?;
+        serves(&source, options.config)?;
+        let machine = machine(&options, &source, is_lockstep)?;
         let lanes = (0..options.lanes).map(|_| Lane::new(&options)).collect::<Result<_, _>>()?;
         let generated = vec![0; options.config.program_bytes()];
-        Ok(Self { options, source, machine, lanes, generated, begun: 0 })
+        Ok(Self { options, source, is_lockstep, machine, lanes, generated, begun: 0 })
     }
 
     /// The key whose hashes this machine computes.
@@ -279,23 +286,27 @@ impl Vm {
     }
 
     /// Computes by another configuration over the same dataset: version 1 or 2. Forgets inputs given to
-    /// [`Vm::first`].
+    /// [`Vm::first`]. Scratchpads are kept, because where memory is short there are no others.
     ///
     /// # Errors
-    /// [`Error::Config`] when the dataset or cache is of another kin, and what [`Vm::light`] can return; then nothing
-    /// has changed.
+    /// [`Error::Config`] when dataset, cache or scratchpads are another kin's, and what [`Vm::light`] can return; then
+    /// nothing has changed.
     pub fn set_config(&mut self, config: &'static Config) -> Result<(), Error> {
-        self.begun = 0;
-        if std::ptr::eq(config, self.options.config) {
-            return Ok(());
-        }
-        let options = Options { config, ..self.options };
-        *self = match &self.source {
-            Source::Light(cache) if options.lanes > MAX_LANES => {
-                Self::light_many(options, cache.clone(), options.lanes)?
+        let before = self.options.config;
+        if !std::ptr::eq(config, before) {
+            serves(&self.source, config)?;
+            if config.scratchpad_l3_bytes != before.scratchpad_l3_bytes {
+                return Err(Error::Config { memory: before.name, machine: config.name });
             }
-            source => Self::new(options, source.clone())?,
-        };
+            let options = Options { config, ..self.options };
+            self.machine = machine(&options, &self.source, self.is_lockstep)?;
+            self.options = options;
+            self.generated = vec![0; config.program_bytes()];
+            for lane in &mut self.lanes {
+                lane.program = Program::new(config);
+            }
+        }
+        self.begun = 0;
         Ok(())
     }
 
@@ -404,5 +415,36 @@ fn serves(source: &Source, config: &'static Config) -> Result<(), Error> {
         Ok(())
     } else {
         Err(Error::Config { memory: memory.name, machine: config.name })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::tests::cache;
+    use crate::config::{RX_0, RX_2, RX_ARQ};
+
+    #[test]
+    fn a_change_of_version_keeps_scratchpads() {
+        let cache = Arc::new(cache(b"versions"));
+        let second = Options::detect(&RX_2);
+        let expected = Vm::light(second, Arc::clone(&cache)).unwrap().hash(b"input");
+        for is_lockstep in [false, true] {
+            let options = Options { lanes: 2, ..Options::detect(&RX_0) };
+            let mut vm = match is_lockstep {
+                true => Vm::light_many(options, Arc::clone(&cache), 2).unwrap(),
+                false => Vm::light(options, Arc::clone(&cache)).unwrap(),
+            };
+            let before = vm.hash(b"input");
+            let places = |vm: &Vm| vm.lanes.iter().map(|lane| lane.scratchpad.as_ptr()).collect::<Vec<_>>();
+            let places_before = places(&vm);
+            vm.set_config(&RX_2).unwrap();
+            assert_eq!((vm.hash(b"input"), places(&vm)), (expected, places_before));
+            assert_eq!(vm.is_lockstep, is_lockstep);
+            vm.set_config(&RX_ARQ).unwrap_err();
+            assert_eq!(vm.hash(b"input"), expected, "what was refused has changed nothing");
+            vm.set_config(&RX_0).unwrap();
+            assert_eq!(vm.hash(b"input"), before);
+        }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use rminer_algos::randomx::{Engine, Method};
+use rminer_algos::Algorithm;
+use rminer_algos::randomx::Engine;
 use rminer_algos::registry::RANDOMX;
-use rminer_algos::{Algorithm, Variant};
 
 use super::{DeviceError, DeviceSource, Notice, NoticeSink, cpu, gpu};
-use crate::config::{DeviceSelection, RandomxEngine, Settings};
+use crate::config::{DeviceSelection, Settings};
 use crate::exit::Exit;
 use crate::problem::Problem;
 
@@ -87,14 +87,14 @@ pub fn open(settings: &Settings, notices: &NoticeSink) -> Result<Setup, (Problem
 /// What the devices of these settings can hash beside their algorithm, with the memory that they have.
 pub fn also(settings: &Settings) -> Vec<&'static Algorithm> {
     let algorithm = settings.algorithm;
+    if algorithm.engine != RANDOMX.engine {
+        return Vec::new();
+    }
     // The C library knows one version of RandomX only.
-    let is_library = match settings.cpu.randomx_engine {
-        _ if algorithm.engine != RANDOMX.engine || algorithm.variant != Variant::V1 => false,
-        RandomxEngine::Auto => Method::fastest().engine() == Engine::Reference,
-        RandomxEngine::Native => false,
-        RandomxEngine::Reference => true,
-    };
-    if is_library { Vec::new() } else { algorithm.siblings() }
+    match cpu::randomx::method(&settings.cpu, algorithm.variant) {
+        Ok(method) if method.engine() == Engine::Native => algorithm.siblings(),
+        _ => Vec::new(),
+    }
 }
 
 /// Whether any processor of whatever number is named.
@@ -175,7 +175,7 @@ mod tests {
     use rminer_algos::registry::{RANDOMX, RANDOMX_V2, SHA256D};
 
     use super::*;
-    use crate::config::{DevicePattern, Globals, Layers, Pools, RandomxMode, resolve};
+    use crate::config::{DevicePattern, Globals, Layers, Pools, RandomxEngine, RandomxMode, resolve};
 
     /// What is opened for these devices, and the codes of the warnings.
     fn opened(

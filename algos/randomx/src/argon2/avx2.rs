@@ -144,7 +144,7 @@ fn mix(pair: &mut Pair) {
 #[target_feature(enable = "avx2")]
 fn rotate_bytes<const BYTES: i8>(words: __m256i) -> __m256i {
     let from = |at: i8| at / 8 * 8 + (at + BYTES) % 8;
-    let places = _mm256_setr_epi8(
+    let places = _mm256_broadcastsi128_si256(_mm_setr_epi8(
         from(0),
         from(1),
         from(2),
@@ -161,23 +161,7 @@ fn rotate_bytes<const BYTES: i8>(words: __m256i) -> __m256i {
         from(13),
         from(14),
         from(15),
-        from(0),
-        from(1),
-        from(2),
-        from(3),
-        from(4),
-        from(5),
-        from(6),
-        from(7),
-        from(8),
-        from(9),
-        from(10),
-        from(11),
-        from(12),
-        from(13),
-        from(14),
-        from(15),
-    );
+    ));
     _mm256_shuffle_epi8(words, places)
 }
 

@@ -7,7 +7,7 @@
 #[cfg(any(test, not(target_arch = "x86_64")))]
 mod soft;
 #[cfg(target_arch = "x86_64")]
-mod x86;
+pub(crate) mod x86;
 
 #[cfg(not(target_arch = "x86_64"))]
 use soft as directed;

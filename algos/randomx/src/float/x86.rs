@@ -12,10 +12,20 @@ const CONTROL: u32 = 0x9fc0;
 /// Position of the rounding mode. Its numbers are those of `fprc`.
 const ROUNDING_SHIFT: u32 = 13;
 
+/// The control register for a rounding mode.
+pub(crate) fn control_of(rounding: Rounding) -> u32 {
+    CONTROL | rounding.number() << ROUNDING_SHIFT
+}
+
+/// The rounding mode of a control register.
+pub(crate) fn rounding_of(control: u32) -> Rounding {
+    Rounding::from_bits(u64::from(control >> ROUNDING_SHIFT))
+}
+
 /// One operation of two operands between two settings of the control register.
 macro_rules! with_rounding {
     ($instruction:literal, $rounding:ident, $target:ident, $source:ident) => {{
-        let control = CONTROL | $rounding.number() << ROUNDING_SHIFT;
+        let control = control_of($rounding);
         let mut before = 0u32;
         let mut target = load($target);
         let source = load($source);

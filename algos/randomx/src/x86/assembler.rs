@@ -380,6 +380,25 @@ impl<'a> Assembler<'a> {
         }
     }
 
+    /// `push register`.
+    pub fn push(&mut self, register: u8) {
+        self.stack(0x50, register);
+    }
+
+    /// `pop register`.
+    pub fn pop(&mut self, register: u8) {
+        self.stack(0x58, register);
+    }
+
+    fn stack(&mut self, opcode: u64, register: u8) {
+        let opcode = opcode | u64::from(register & 7);
+        if register < 8 {
+            self.put(opcode, 1);
+        } else {
+            self.put(0x41 | opcode << 8, 2);
+        }
+    }
+
     /// `mov register, value` in its shortest form.
     pub fn move_constant(&mut self, register: u8, value: u64) {
         let b = u64::from(register >> 3);

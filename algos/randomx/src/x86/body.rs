@@ -12,20 +12,14 @@
 use super::assembler::{Assembler, Condition};
 use super::context;
 use crate::config::{Config, Version};
-use crate::instruction::{Instruction, Opcode};
+use crate::instruction::{DISPLACED_REGISTER, Instruction, Opcode};
 use crate::reciprocal::reciprocal;
 
 /// Bytes that one instruction takes at most. ISMULH_M and CFROUND are the longest.
 pub(super) const INSTRUCTION_BYTES: usize = 40;
 
-/// The integer register whose encoding as a base needs a displacement (`r13`), and whose IADD_RS has one.
-const DISPLACED_REGISTER: u64 = 5;
-
 /// The integer register whose encoding as a base needs one byte more (`r12`).
 const INDEXED_REGISTER: u64 = 4;
-
-/// From this condition on ISTORE writes to the whole scratchpad (specs 5.1.4).
-const STORE_L3_CONDITION: u32 = 14;
 
 /// `op register, [rsi + rax]` and its kin, by the byte of the operation.
 #[derive(Clone, Copy)]
@@ -39,11 +33,8 @@ enum Operation {
 pub(super) struct Body<'a, 'code> {
     assembler: &'a mut Assembler<'code>,
     opcodes: &'a [Opcode; 256],
-    version: Version,
+    config: &'static Config,
     masks: [u32; 3],
-    jump_offset: u32,
-    /// The bits that CBRANCH looks at, shifted to the lowest place.
-    jump_mask: u32,
     /// Where the lane's rounding mode is kept, as seen from the context; none where MXCSR alone keeps it.
     control: Option<i32>,
     /// Behind the code of the instruction that changed each integer register last: where a CBRANCH jumps to.
@@ -54,21 +45,12 @@ impl<'a, 'code> Body<'a, 'code> {
     /// For the lane whose rounding mode is kept at `control`.
     pub(super) fn new(
         assembler: &'a mut Assembler<'code>,
-        config: &Config,
+        config: &'static Config,
         opcodes: &'a [Opcode; 256],
         control: Option<i32>,
     ) -> Self {
         let modified = [assembler.position(); 8];
-        Self {
-            assembler,
-            opcodes,
-            version: config.version,
-            masks: config.scratchpad_masks(),
-            jump_offset: config.jump_offset,
-            jump_mask: (1 << config.jump_bits) - 1,
-            control,
-            modified,
-        }
+        Self { assembler, opcodes, config, masks: config.scratchpad_masks(), control, modified }
     }
 
     /// All instructions in turn.
@@ -91,7 +73,8 @@ impl<'a, 'code> Body<'a, 'code> {
         match self.opcodes[usize::from(instruction.opcode)] {
             Opcode::IaddRs => {
                 let sib = u64::from(instruction.shift()) << 6 | src << 3 | dst;
-                if dst == DISPLACED_REGISTER {
+                // It is the one whose encoding as a base needs a displacement (`r13`).
+                if dst == u64::from(DISPLACED_REGISTER) {
                     self.put(0x84_8d4f | dst << 19 | sib << 24 | imm << 32, 8);
                 } else {
                     self.put(0x04_8d4f | dst << 19 | sib << 24, 4);
@@ -176,8 +159,7 @@ impl<'a, 'code> Body<'a, 'code> {
             Opcode::Cbranch => self.branch(instruction, dst),
             Opcode::Cfround => self.set_rounding(src, instruction.imm32),
             Opcode::Istore => {
-                let whole = instruction.condition() >= STORE_L3_CONDITION;
-                let mask = if whole { self.masks[2] } else { self.level(instruction) };
+                let mask = if instruction.stores_to_l3() { self.masks[2] } else { self.level(instruction) };
                 self.address_in_rax(dst, imm, mask);
                 self.put(0x06_04_894c | src << 19, 4);
             }
@@ -288,10 +270,7 @@ impl<'a, 'code> Body<'a, 'code> {
 
     /// CBRANCH (specs 5.4.2).
     fn branch(&mut self, instruction: Instruction, dst: u64) {
-        let bit = instruction.condition() + self.jump_offset;
-        let below = if bit > 0 { 1 << (bit - 1) } else { 0 };
-        let plus = (instruction.imm32 | 1 << bit) & !below;
-        let mask = self.jump_mask << bit;
+        let (plus, mask) = instruction.branch(self.config);
         self.put(0xc0_8149 | dst << 16 | u64::from(plus) << 24, 7);
         self.put(0xc0_f741 | dst << 16 | u64::from(mask) << 24, 7);
         let target = self.modified[dst as usize & 7];
@@ -305,7 +284,7 @@ impl<'a, 'code> Body<'a, 'code> {
         self.put(0xc0_894c | src << 19 | 0xc8_c148 << 24 | rotation << 48, 7);
         let table = u64::from(context::ROUNDINGS.cast_unsigned());
         let load = if self.control.is_some() { LOAD_AND_KEEP_BYTES } else { LOAD_BYTES };
-        if self.version == Version::V2 {
+        if self.config.version == Version::V2 {
             // test al, 0xf0; jnz over it: version 2 takes one value in sixteen.
             self.put(0x75_f0a8 | load << 24, 4);
         }

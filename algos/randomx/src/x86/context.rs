@@ -3,18 +3,11 @@
 use std::mem::offset_of;
 
 use crate::float::Rounding;
+use crate::float::x86::control_of;
+use crate::instruction::SCALE_MASK;
 use crate::program::E_MANTISSA_MASK;
 use crate::registers::Registers;
 use crate::vm::MAX_LANES;
-
-/// MXCSR of a program: exceptions masked, denormal numbers taken for zero, as the reference runs.
-const CONTROL: u32 = 0x9fc0;
-
-/// Where MXCSR holds the rounding mode, in the numbers of `fprc`.
-const ROUNDING_SHIFT: u32 = 13;
-
-/// What FSCAL_R flips: the sign and the low four bits of the exponent (specs 5.3.4).
-const SCALE_MASK: u64 = 0x80f0_0000_0000_0000;
 
 /// The block. Compiled code addresses its fields by the constants of this module.
 #[derive(Debug)]
@@ -70,7 +63,7 @@ impl Context {
             mix: 0,
             line0: std::ptr::null_mut(),
             line1: std::ptr::null_mut(),
-            control: CONTROL,
+            control: control_of(Rounding::Nearest),
             item: [0; 8],
         };
         Self {
@@ -84,16 +77,6 @@ impl Context {
             source: std::ptr::null(),
         }
     }
-}
-
-/// MXCSR for a rounding mode.
-pub(super) fn control_of(rounding: Rounding) -> u32 {
-    CONTROL | rounding.number() << ROUNDING_SHIFT
-}
-
-/// The rounding mode of MXCSR.
-pub(super) fn rounding_of(control: u32) -> Rounding {
-    Rounding::from_bits(u64::from(control >> ROUNDING_SHIFT))
 }
 
 /// Nothing calls it: each run in light mode sets its own.

@@ -118,7 +118,7 @@ impl<'a, 'code> Frame<'a, 'code> {
 
     fn enter(&mut self, alone: bool) {
         for register in KEPT {
-            self.push(register);
+            self.assembler.push(register);
         }
         // The calls of light mode want the stack at a multiple of 16: six registers and the return address are 56.
         self.immediate_8(primary(0x83, true), 5, RSP, 8);
@@ -291,14 +291,14 @@ impl<'a, 'code> Frame<'a, 'code> {
         self.store_group(0, fields.f);
         self.control_word(TO_STORE, fields.control);
         self.control_word(TO_LOAD, context::CALLERS_CONTROL);
-        self.push(RSI);
-        self.push(RDI);
+        self.assembler.push(RSI);
+        self.assembler.push(RDI);
         self.legacy(LOAD, RSI, RDX);
         self.load(RDI, context::SOURCE);
         self.assembler.legacy(primary(0x8d, true), RDX, Address::base(RBX, fields.item));
         self.assembler.legacy(primary(0xff, false), 2, Address::base(RBX, context::ITEM));
-        self.pop(RDI);
-        self.pop(RSI);
+        self.assembler.pop(RDI);
+        self.assembler.pop(RSI);
         self.control_word(TO_LOAD, fields.control);
         for number in 0..8 {
             self.load(R8 + number, fields.r + 8 * i32::from(number));
@@ -326,7 +326,7 @@ impl<'a, 'code> Frame<'a, 'code> {
         self.control_word(TO_LOAD, context::CALLERS_CONTROL);
         self.immediate_8(primary(0x83, true), 0, RSP, 8);
         for register in KEPT.into_iter().rev() {
-            self.pop(register);
+            self.assembler.pop(register);
         }
         self.assembler.put(0xc3, 1);
     }
@@ -368,23 +368,6 @@ impl<'a, 'code> Frame<'a, 'code> {
     fn immediate_8(&mut self, instruction: Legacy, extension: u8, register: u8, value: u8) {
         self.legacy(instruction, extension, register);
         self.assembler.put(u64::from(value), 1);
-    }
-
-    fn push(&mut self, register: u8) {
-        self.stack(0x50, register);
-    }
-
-    fn pop(&mut self, register: u8) {
-        self.stack(0x58, register);
-    }
-
-    fn stack(&mut self, opcode: u64, register: u8) {
-        let low = opcode | u64::from(register & 7);
-        if register < 8 {
-            self.assembler.put(low, 1);
-        } else {
-            self.assembler.put(0x41 | low << 8, 2);
-        }
     }
 }
 

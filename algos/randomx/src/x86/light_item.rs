@@ -6,8 +6,9 @@
 use super::assembler::register::{R8, RAX, RCX, RDI, RDX, RSI};
 use super::assembler::{Address, Assembler, Legacy, Map, Prefix};
 use super::context::ItemCallback;
+use super::superscalar::{register, steps};
 use crate::cache::{Cache, ITEM_BYTES, ITEM_FACTOR, ITEM_MASKS};
-use crate::superscalar::{Instruction, Kind, Program};
+use crate::superscalar::{Kind, Program};
 use crate::{CodeMemory, CodeMode, Error, Pages, low_word};
 
 /// Bytes of one instruction at most: a multiplication by a constant.
@@ -26,13 +27,11 @@ const fn wide(opcode: u8) -> Legacy {
 const LOAD: Legacy = wide(0x8b);
 const STORE: Legacy = wide(0x89);
 const ADD: Legacy = wide(0x03);
-const SUBTRACT: Legacy = wide(0x2b);
 const XOR: Legacy = wide(0x33);
 const LOAD_ADDRESS: Legacy = wide(0x8d);
 const MULTIPLY: Legacy = Legacy { map: Map::M0F, ..wide(0xaf) };
 const WITH_CONSTANT: Legacy = wide(0x81);
 const SHIFT: Legacy = wide(0xc1);
-const HIGH_PRODUCT: Legacy = wide(0xf7);
 const PREFETCH: Legacy = Legacy { map: Map::M0F, wide: false, ..wide(0x18) };
 
 /// A function that makes items of one cache and key.
@@ -80,7 +79,7 @@ impl Writer<'_> {
     /// products use `rax` and `rdx`.
     fn write(&mut self, programs: &[Program]) {
         for register in KEPT {
-            self.assembler.put(0x41 | (0x50 | u64::from(register & 7)) << 8, 2);
+            self.assembler.push(register);
         }
         self.assembler.legacy(LOAD, RCX, RDX);
         self.assembler.legacy(LOAD_ADDRESS, RAX, Address::base(RSI, 1));
@@ -93,14 +92,19 @@ impl Writer<'_> {
         self.next_line();
         for (number, program) in programs.iter().enumerate() {
             for &instruction in &program.instructions {
-                self.instruction(instruction);
+                if instruction.kind == Kind::ImulRcp {
+                    self.assembler.move_constant(RAX, instruction.constant);
+                }
+                for step in steps(instruction, RAX) {
+                    step.write(&mut self.assembler);
+                }
             }
             for (register, at) in (R8..).zip((0..).step_by(8)).take(8) {
                 self.assembler.legacy(XOR, register, Address::base(RSI, at));
             }
             if number + 1 < programs.len() {
-                let register = u8::try_from(program.address_register & 7).unwrap_or(0);
-                self.assembler.legacy(LOAD, RSI, R8 + register);
+                let number = u8::try_from(program.address_register).unwrap_or(0);
+                self.assembler.legacy(LOAD, RSI, register(number));
                 self.next_line();
             }
         }
@@ -108,7 +112,7 @@ impl Writer<'_> {
             self.assembler.legacy(STORE, register, Address::base(RCX, at));
         }
         for register in KEPT.into_iter().rev() {
-            self.assembler.put(0x41 | (0x58 | u64::from(register & 7)) << 8, 2);
+            self.assembler.pop(register);
         }
         self.assembler.put(0xc3, 1);
     }
@@ -122,43 +126,6 @@ impl Writer<'_> {
         self.assembler.put(u64::from(ITEM_BYTES.trailing_zeros()), 1);
         self.assembler.legacy(ADD, RSI, RDI);
         self.assembler.legacy(PREFETCH, 1, Address::base(RSI, 0));
-    }
-
-    /// One instruction (specs 6.1).
-    fn instruction(&mut self, instruction: Instruction) {
-        let (dst, src) = (R8 + (instruction.dst & 7), R8 + (instruction.src & 7));
-        match instruction.kind {
-            Kind::IsubR => self.assembler.legacy(SUBTRACT, dst, src),
-            Kind::IxorR => self.assembler.legacy(XOR, dst, src),
-            Kind::IaddRs => {
-                let scale = u8::try_from(instruction.shift()).unwrap_or(0);
-                self.assembler.legacy(LOAD_ADDRESS, dst, Address::indexed(dst, src, scale, 0));
-            }
-            Kind::ImulR => self.assembler.legacy(MULTIPLY, dst, src),
-            Kind::IrorC => {
-                self.assembler.legacy(SHIFT, 1, dst);
-                self.assembler.put(u64::from(instruction.imm32 & 63), 1);
-            }
-            Kind::IaddC7 | Kind::IaddC8 | Kind::IaddC9 => self.with_constant(0, dst, instruction.imm32),
-            Kind::IxorC7 | Kind::IxorC8 | Kind::IxorC9 => self.with_constant(6, dst, instruction.imm32),
-            Kind::ImulhR => self.high_product(4, dst, src),
-            Kind::IsmulhR => self.high_product(5, dst, src),
-            Kind::ImulRcp => {
-                self.assembler.move_constant(RAX, instruction.constant);
-                self.assembler.legacy(MULTIPLY, dst, RAX);
-            }
-        }
-    }
-
-    fn with_constant(&mut self, extension: u8, register: u8, imm32: u32) {
-        self.assembler.legacy(WITH_CONSTANT, extension, register);
-        self.assembler.put_u32(imm32);
-    }
-
-    fn high_product(&mut self, extension: u8, dst: u8, src: u8) {
-        self.assembler.legacy(LOAD, RAX, dst);
-        self.assembler.legacy(HIGH_PRODUCT, extension, src);
-        self.assembler.legacy(LOAD, dst, RDX);
     }
 }
 

@@ -21,13 +21,8 @@ pub(crate) struct Lockstep {
     cache: Arc<Cache>,
     kernel: Box<dyn ItemKernel>,
     numbers: Vec<u64>,
-    items: Vec<Line>,
+    items: Vec<Item>,
 }
-
-/// An item as it would lie in a dataset.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(64))]
-struct Line(Item);
 
 impl Lockstep {
     /// For `lanes` lanes over a cache that holds a key.
@@ -36,16 +31,10 @@ impl Lockstep {
     /// Those of [`Compiler::new`] and [`DatasetKernel::compile`].
     pub(crate) fn new(options: &Options, cache: Arc<Cache>, lanes: usize) -> Result<Self, Error> {
         let alone = Options { lanes: 1, ..*options };
-        let compilers = (0..lanes).map(|_| Compiler::new(&alone)).collect::<Result<_, _>>()?;
+        let compilers = (0..lanes).map(|_| Compiler::new(&alone, None)).collect::<Result<_, _>>()?;
         let kernel = DatasetKernel::best().compile(&cache);
         let kernel = kernel.or_else(|_| DatasetKernel::Portable.compile(&cache))?;
-        Ok(Self {
-            compilers,
-            cache,
-            kernel,
-            numbers: Vec::with_capacity(lanes),
-            items: vec![Line([0; 8]); lanes],
-        })
+        Ok(Self { compilers, cache, kernel, numbers: Vec::with_capacity(lanes), items: vec![[0; 8]; lanes] })
     }
 
     /// Makes the item that each of the first `lanes` programs reads next.
@@ -56,12 +45,7 @@ impl Lockstep {
                 (lane.settings.dataset_offset + u64::from(compiler.next_read())) / 64
             }),
         );
-        let mut items = [[0; 8]; crate::vm::MAX_LIGHT_LANES];
-        let items = &mut items[..self.numbers.len()];
-        self.kernel.items(self.cache.memory(), &self.numbers, items);
-        for (line, item) in self.items.iter_mut().zip(items) {
-            line.0 = *item;
-        }
+        self.kernel.items(self.cache.memory(), &self.numbers, &mut self.items[..self.numbers.len()]);
     }
 }
 
@@ -77,9 +61,8 @@ impl Machine for Lockstep {
         let iterations = self.compilers.first().map_or(0, |compiler| compiler.config.program_iterations);
         for _ in 0..iterations {
             self.make_items(lanes);
-            let lines = self.items.iter();
-            for ((compiler, line), _) in self.compilers.iter_mut().zip(lines).zip(&*lanes) {
-                compiler.step(&line.0);
+            for ((compiler, item), _) in self.compilers.iter_mut().zip(&self.items).zip(&*lanes) {
+                compiler.step(item);
             }
         }
         for (compiler, lane) in self.compilers.iter().zip(lanes) {

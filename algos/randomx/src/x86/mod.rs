@@ -9,6 +9,7 @@ mod context;
 mod frame;
 mod light_item;
 mod lockstep;
+pub(crate) mod superscalar;
 #[cfg(test)]
 mod tests;
 
@@ -19,10 +20,11 @@ use std::sync::Arc;
 
 use self::assembler::Assembler;
 use self::body::INSTRUCTION_BYTES;
-use self::context::{Context, ItemCallback, control_of, rounding_of};
+use self::context::{Context, ItemCallback};
 use self::frame::{FRAME_BYTES, Frame, Items};
 use self::light_item::LightItem;
 use crate::config::Config;
+use crate::float::x86::{control_of, rounding_of};
 use crate::instruction::Opcode;
 use crate::registers::Registers;
 use crate::vm::{Lane, Machine, Options, Source};
@@ -42,7 +44,7 @@ pub(crate) struct Compiler {
     opcodes: [Opcode; 256],
     code: CodeMemory,
     context: Box<Context>,
-    /// Makes the items of light mode, once there was a run of it. A machine has one source all its life.
+    /// Makes the items of light mode. Without it they are made the slow way.
     light_item: Option<LightItem>,
 }
 
@@ -50,12 +52,12 @@ pub(crate) struct Compiler {
 unsafe impl Send for Compiler {}
 
 impl Compiler {
-    /// For machines of these options.
+    /// For machines of these options, and for light mode the cache that all their items are made from.
     ///
     /// # Errors
     /// [`Error::Unsupported`] when the processor lacks instructions, [`Error::Memory`] when the system gives no
     /// memory for code.
-    pub(crate) fn new(options: &Options) -> Result<Self, Error> {
+    pub(crate) fn new(options: &Options, cache: Option<&Cache>) -> Result<Self, Error> {
         let config = options.config;
         if !is_supported() {
             return Err(Error::Unsupported {
@@ -73,7 +75,7 @@ impl Compiler {
             opcodes: config.opcodes(),
             code,
             context: Box::new(Context::new()),
-            light_item: None,
+            light_item: cache.and_then(|cache| LightItem::new(cache, options.code).ok()),
         })
     }
 
@@ -116,7 +118,10 @@ impl Machine for Compiler {
             self.fetch_first_items();
         }
         if let Source::Light(cache) = source {
-            self.take_items_from(cache);
+            (self.context.item, self.context.source) = match &self.light_item {
+                Some(item) => (item.function(), cache.memory().as_ptr().cast::<()>()),
+                None => (item_of as ItemCallback, Arc::as_ptr(cache).cast()),
+            };
         }
         // SAFETY: `compile` has just written the code for exactly these lanes. It reads and writes the context and the
         // scratchpads, which are as long as the configuration says (every address is masked to that), and reads the
@@ -128,18 +133,6 @@ impl Machine for Compiler {
 }
 
 impl Compiler {
-    /// Lets compiled programs ask for items of this cache.
-    fn take_items_from(&mut self, cache: &Arc<Cache>) {
-        if self.light_item.is_none() {
-            self.light_item = LightItem::new(cache, self.code.mode()).ok();
-        }
-        (self.context.item, self.context.source) = match &self.light_item {
-            Some(item) => (item.function(), cache.memory().as_ptr().cast::<()>()),
-            // Without memory for code items are made the slow way.
-            None => (item_of as ItemCallback, Arc::as_ptr(cache).cast()),
-        };
-    }
-
     /// Runs the code.
     ///
     /// # Safety
@@ -196,5 +189,3 @@ extern "sysv64" fn item_of(source: *const (), number: u64, out: *mut [u64; 8]) {
         *out = (*source.cast::<Cache>()).item(number);
     }
 }
-
-const _: ItemCallback = item_of;

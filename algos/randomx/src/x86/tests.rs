@@ -84,7 +84,7 @@ fn random_programs(count: usize) {
         let source = empty_dataset(config);
         for lanes in 1..=MAX_LANES {
             let options = options(config, lanes);
-            let mut compiler = Compiler::new(&options).unwrap();
+            let mut compiler = Compiler::new(&options, None).unwrap();
             let mut random = Random(lanes as u64);
             for _ in 0..count {
                 let mut lanes: Vec<_> = (0..lanes).map(|_| lane(&options, &mut random, &|_| {})).collect();
@@ -109,7 +109,7 @@ fn many_random_programs_leave_what_the_interpreter_leaves() {
 #[test]
 fn fewer_inputs_than_lanes() {
     let options = options(&RX_0, MAX_LANES);
-    let mut compiler = Compiler::new(&options).unwrap();
+    let mut compiler = Compiler::new(&options, None).unwrap();
     let source = empty_dataset(&RX_0);
     let mut random = Random(7);
     for count in [3, 1, 2] {
@@ -139,7 +139,7 @@ fn each_instruction_alone() {
             }
             for lanes in 1..=2 {
                 let options = options(config, lanes);
-                let mut compiler = Compiler::new(&options).unwrap();
+                let mut compiler = Compiler::new(&options, None).unwrap();
                 let mut random = Random(opcode as u64);
                 let shape = only(config, opcode);
                 let mut lanes: Vec<_> = (0..lanes).map(|_| lane(&options, &mut random, &shape)).collect();
@@ -163,7 +163,7 @@ fn roundings_before_each_operation() {
             [Opcode::FaddR, Opcode::FsubM, Opcode::FmulR, Opcode::FdivM, Opcode::FsqrtR, Opcode::IxorR];
         for lanes in 1..=2 {
             let options = options(config, lanes);
-            let mut compiler = Compiler::new(&options).unwrap();
+            let mut compiler = Compiler::new(&options, None).unwrap();
             let mut random = Random(1);
             let shape = |program: &mut Program| {
                 for (at, instruction) in program.instructions.iter_mut().enumerate() {
@@ -189,7 +189,7 @@ proptest! {
     fn edge_operands(seed: u64, lanes in 1..=2usize, second_version: bool) {
         let config = if second_version { &RX_2 } else { &RX_0 };
         let options = options(config, lanes);
-        let mut compiler = Compiler::new(&options).unwrap();
+        let mut compiler = Compiler::new(&options, None).unwrap();
         let mut random = Random(seed);
         let pick = |random: &mut Random| EDGES[usize::from(random.next().to_le_bytes()[0]) % EDGES.len()];
         let mut lanes: Vec<_> = (0..lanes)
@@ -240,7 +240,7 @@ fn a_disassembler_reads_the_code() {
 #[test]
 fn the_control_register_comes_back() {
     let options = options(&RX_0, 2);
-    let mut compiler = Compiler::new(&options).unwrap();
+    let mut compiler = Compiler::new(&options, None).unwrap();
     let mut random = Random(3);
     let mut lanes: Vec<_> = (0..2).map(|_| lane(&options, &mut random, &|_| {})).collect();
     let control = || {

@@ -40,10 +40,7 @@ pub fn run(
         BenchLength::Hashes(hashes) if hashes == 0 || hashes > most => return Err(BenchError::Length),
         BenchLength::Time(_) | BenchLength::Hashes(_) => {}
     }
-    let algorithm = match variant {
-        Variant::V1 => &registry::RANDOMX,
-        Variant::V2 => &registry::RANDOMX_V2,
-    };
+    let algorithm = registry::randomx(variant);
     let init_ms = Arc::new(AtomicU64::new(0));
     let setup = device::open(cpu, variant, &notices(progress, &init_ms))?;
     let meter = PowerMeter::start(&Watched::cpus(&setup.sources));

@@ -151,23 +151,14 @@ impl Avx2 {
         self.groups * self.group_items()
     }
 
-    /// Bytes of the code.
+    /// Items of one group.
     pub fn group_items(&self) -> usize {
         LANES + self.layout.scalars
     }
 }
 
-const PUSH: u8 = 0x50;
-const POP: u8 = 0x58;
 const SAVED: [u8; 6] = [RBX, RBP, R12, R13, R14, R15];
 const MOVE: Legacy = Legacy { prefix: Prefix::None, map: Map::Primary, opcode: 0x8b, wide: true };
-
-fn push_or_pop(opcode: u8, register: u8, code: &mut Assembler<'_>) {
-    if register > 7 {
-        code.put(0x41, 1);
-    }
-    code.put(u64::from(opcode | register & 7), 1);
-}
 
 const fn vex(map: Map, opcode: u8, length: Length) -> Vex {
     Vex { prefix: Prefix::P66, map, opcode, wide: false, length }
@@ -192,9 +183,9 @@ fn write(
     code: &mut Assembler<'_>,
 ) -> Result<(), Error> {
     for register in SAVED {
-        push_or_pop(PUSH, register, code);
+        code.push(register);
     }
-    push_or_pop(PUSH, RDI, code);
+    code.push(RDI);
     code.legacy(MOVE, RBP, RSI);
     code.legacy(MOVE, RSI, RDX);
     code.legacy(MOVE, RBX, RCX);
@@ -231,9 +222,9 @@ fn write(
         code.legacy(Legacy { opcode: 0x3b, ..MOVE }, RDI, RBP);
         code.jump_back(Some(Condition::Below), start);
     }
-    push_or_pop(POP, RDI, code);
+    code.pop(RDI);
     for register in SAVED.into_iter().rev() {
-        push_or_pop(POP, register, code);
+        code.pop(register);
     }
     // `vzeroupper`, `ret`
     code.put(0x77_f8c5, 3);

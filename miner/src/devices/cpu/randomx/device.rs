@@ -114,17 +114,11 @@ impl Device for RandomXDevice {
     ) -> Result<u64, DeviceError> {
         let loaded =
             self.loaded.as_mut().ok_or_else(|| DeviceError::Lost("asked to hash before any work".into()))?;
-        if self.worker.machine().is_none() {
-            // Another seed took the memory, or it was found corrupt.
-            match self.worker.load(seed_of(&loaded.work)?, interrupt) {
-                Err(DeviceError::Interrupted) => return Ok(0),
-                result => result?,
-            }
-        }
         let (engine, variant) = (self.worker.engine(), loaded.work.variant());
         let asked_lanes = engine.ask_lanes(variant);
-        let has_others = |machine: &Machine| machine.asked_lanes.is_some_and(|lanes| lanes != asked_lanes);
-        if self.worker.machine().as_ref().is_some_and(has_others) {
+        let is_right = |machine: &Machine| machine.asked_lanes.is_none_or(|lanes| lanes == asked_lanes);
+        if !self.worker.machine().as_ref().is_some_and(is_right) {
+            // Another seed took the memory, or it was found corrupt, or another number of lanes is to be tried.
             match self.worker.load(seed_of(&loaded.work)?, interrupt) {
                 Err(DeviceError::Interrupted) => return Ok(0),
                 result => result?,

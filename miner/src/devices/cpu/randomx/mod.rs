@@ -79,6 +79,22 @@ impl RandomxSetup {
     }
 }
 
+/// How these settings have this version hashed.
+///
+/// # Errors
+/// [`DeviceError::Unsupported`] when they ask for an engine that does not know the version.
+pub(crate) fn method(settings: &CpuSettings, variant: Variant) -> Result<Method, DeviceError> {
+    match settings.randomx_engine {
+        RandomxEngine::Auto if variant == Variant::V1 => Ok(Method::fastest()),
+        RandomxEngine::Auto | RandomxEngine::Native => Ok(Method::detect(Engine::Native)),
+        RandomxEngine::Reference if variant == Variant::V1 => Ok(Method::detect(Engine::Reference)),
+        RandomxEngine::Reference => {
+            let text = "--randomx-engine reference computes the first version of RandomX only";
+            Err(DeviceError::Unsupported(text.into()))
+        }
+    }
+}
+
 /// Looks at the processor and plans the mining threads. No memory is taken before the first work is loaded.
 ///
 /// # Errors
@@ -90,15 +106,7 @@ pub(crate) fn open(
 ) -> Result<RandomxSetup, DeviceError> {
     let topology = Arc::new(Topology::detect());
     let plan = plan::for_settings(&topology, settings, Needs::Scratchpads)?;
-    let method = match settings.randomx_engine {
-        RandomxEngine::Auto if variant == Variant::V1 => Method::fastest(),
-        RandomxEngine::Auto | RandomxEngine::Native => Method::detect(Engine::Native),
-        RandomxEngine::Reference if variant != Variant::V1 => {
-            let text = "--randomx-engine reference computes the first version of RandomX only";
-            return Err(DeviceError::Unsupported(text.into()));
-        }
-        RandomxEngine::Reference => Method::detect(Engine::Reference),
-    };
+    let method = method(settings, variant)?;
     let engine = method.to_string();
     let offer = Offer {
         default: method.lanes(),

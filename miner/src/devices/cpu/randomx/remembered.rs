@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rminer_algos::Variant;
+use rminer_algos::{Variant, registry};
 use serde::{Deserialize, Serialize};
 
 use super::tuning::Decided;
@@ -74,7 +74,7 @@ impl Remembered {
             microcode: self.microcode.clone(),
             engine: self.engine.clone(),
             threads: self.threads,
-            algorithm: name(variant).to_owned(),
+            algorithm: registry::randomx(variant).wire_name().to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             lanes: decided.lanes,
             measured: decided.rates.clone(),
@@ -87,20 +87,13 @@ impl Remembered {
     fn is_of(&self, entry: &Entry, variant: Variant) -> bool {
         (&self.model, &self.microcode, &self.engine, self.threads)
             == (&entry.model, &entry.microcode, &entry.engine, entry.threads)
-            && entry.algorithm == name(variant)
+            && entry.algorithm == registry::randomx(variant).wire_name()
             && entry.version == env!("CARGO_PKG_VERSION")
     }
 
     /// All entries; none when there is no file or it cannot be understood.
     fn read(&self) -> Vec<Entry> {
         self.file.as_deref().map(state_file::read).unwrap_or_default()
-    }
-}
-
-fn name(variant: Variant) -> &'static str {
-    match variant {
-        Variant::V1 => "rx/0",
-        Variant::V2 => "rx/2",
     }
 }
 
